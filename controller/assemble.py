@@ -1,0 +1,98 @@
+"""From settings to what a run needs: the policy in force, and the engine and scorer. Heavy imports stay inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from controller import screen
+from controller.errors import UsageError
+from controller.settings import Settings, load_settings
+from estimator.positions import parse_position
+from graphs.policy import Policy
+
+if TYPE_CHECKING:
+    from estimator.loading import Loaded
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that is fixed before the first question."""
+
+    loaded: Loaded
+    policy: Policy
+    seed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is quick to check: done first, so that a refusal costs nothing."""
+
+    settings: Settings
+    policy: Policy
+
+    def load(self) -> Run:
+        """Load the model; its warnings go to stderr."""
+        with screen.waiting("loading the model"):
+            loaded = load_for(self.settings, self.policy)
+        for warning in loaded.warnings:
+            screen.warn(warning)
+        return Run(loaded, self.policy, self.settings.seed)
+
+
+def plan(config: Path | None, flags: dict[str, Any]) -> Plan:
+    """Settings and policy from flags, environment and files."""
+    settings = load_settings(config, **flags)
+    return Plan(settings, policy_for(settings))
+
+
+def load_for(settings: Settings, policy: Policy) -> Loaded:
+    """The engine and the scorer that the settings name. The one seam where tests put in doubles."""
+    from estimator.loading import load
+
+    position = parse_position(policy.position)
+    return load(settings.model, settings.estimator, position=position, threads=settings.threads)
+
+
+def policy_for(settings: Settings) -> Policy:
+    """The policy file (or the shipped default, or the built-in one) with the settings' changes, checked as a whole."""
+    base = read_policy(policy_path(settings))
+    try:
+        return Policy.model_validate(base.model_dump() | settings.policy_changes)
+    except ValidationError as e:
+        raise UsageError(f"policy: {_first(e)}") from None
+
+
+def policy_path(settings: Settings) -> Path | None:
+    """The file the policy comes from: the named one, else the default shipped with the embedded weights."""
+    return settings.policy if settings.policy is not None else shipped_policy_path()
+
+
+def shipped_policy_path() -> Path | None:
+    """The default policy beside the embedded weights, if there is one."""
+    from estimator.loading import default_policy_path
+
+    return default_policy_path()
+
+
+def default_policy() -> Policy:
+    """The policy that holds where none is named."""
+    return read_policy(shipped_policy_path())
+
+
+def read_policy(path: Path | None) -> Policy:
+    """A policy file's contents; without one the built-in policy."""
+    if path is None:
+        return Policy()
+    from graphs.policy_file import load_policy
+
+    return load_policy(path)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = ".".join(map(str, first["loc"]))
+    return (f"{name}: " if name else "") + first["msg"].removeprefix("Value error, ")

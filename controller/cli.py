@@ -1,0 +1,68 @@
+"""The command line: it names the commands and nothing else. A new command is a module and a line here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from controller.commands import doctor, replay, score, solve
+
+PACKAGE = "controller"
+
+app = typer.Typer(
+    name="controller",
+    help="A reasoning controller that knows when it is wrong: it reads its own confidence while it answers, and goes "
+    "on, revises or abstains accordingly.",
+    epilog="Exit codes: 0 answered or done, 1 failure, 2 usage, 3 abstained, 4 budget spent, 5 backend unreachable, "
+    "130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for name, module in {"solve": solve, "score": score, "replay": replay, "doctor": doctor}.items():
+    app.command(name, epilog=module.EXAMPLE)(module.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"controller {package_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+def package_version() -> str:
+    """The installed version, or a word for a plain checkout."""
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def main() -> None:
+    """Entry point. A character that the screen's encoding lacks is spelt out instead of ending the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except BrokenPipeError:
+        # Whoever read our output has gone: nothing is wrong, and the interpreter must not complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

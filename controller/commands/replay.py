@@ -1,0 +1,86 @@
+"""``controller replay``: a recorded run again, on the screen or as a picture, without a model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from controller.commands import options
+from controller.errors import Failure, UsageError, reported
+
+if TYPE_CHECKING:
+    from controller.playback import Pace
+
+EXAMPLE = "Example:\n\ncontroller replay run.jsonl --speed 4 --svg run.svg"
+
+
+def command(
+    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A trace, as 'solve --trace' writes it.")],
+    speed: Annotated[float, typer.Option(min=0.01, help="How many times as fast as it was.")] = 1.0,
+    step: Annotated[bool, typer.Option("--step", help="Wait for Enter after every decision.")] = False,
+    static: Annotated[bool, typer.Option("--static", help="Show everything at once.")] = False,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Write the view as a picture.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the view as a web page.")] = None,
+    width: Annotated[int, typer.Option(min=40, max=240, help="Columns of the picture or page.")] = 100,
+    json: options.Json = False,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Show beside each decision what this policy would have decided."),
+    ] = None,
+) -> None:
+    """Show a recorded run again, and what another policy would have done. No model is needed."""
+    with reported():
+        if step and not sys.stdin.isatty():
+            raise UsageError("--step needs a terminal to wait for Enter")
+        _replay(trace, _pace(speed, step, static), {"svg": svg, "html": html}, width, json, policy)
+
+
+def _replay(
+    path: Path, pace: Pace, pictures: Mapping[str, Path | None], width: int, json: bool, policy_file: Path | None
+) -> None:
+    from controller import playback, screen
+    from controller.view import View
+    from graphs.trace import read_trace
+
+    policy = None
+    if policy_file is not None:
+        from graphs.policy_file import load_policy
+
+        policy = load_policy(policy_file)
+    trace = read_trace(path)
+    others = {} if policy is None else playback.alternatives(trace, policy)
+    for kind, target in pictures.items():
+        if target is not None:
+            _write(target, getattr(playback, kind)(trace, others, width))
+    if json:
+        screen.print_json(playback.report(trace, others, policy))
+    elif not any(pictures.values()):
+        playback.play(trace, View(screen.output(), alternatives=others), pace)
+
+
+def _pace(speed: float, step: bool, static: bool) -> Pace:
+    from controller.playback import Pace
+
+    if step:
+        return Pace(step=lambda: _ask())
+    return Pace(None if static or not sys.stdout.isatty() else speed)
+
+
+def _ask() -> None:
+    try:
+        answer = input("[Enter: go on, q: stop] ")
+    except EOFError:
+        answer = "q"
+    if answer.strip().lower() == "q":
+        raise typer.Exit
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as e:
+        raise Failure(f"cannot write {path}: {e.strerror}") from None

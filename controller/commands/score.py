@@ -1,0 +1,49 @@
+"""``controller score``: how sure is the model of an answer that you already have, paragraph by paragraph?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from controller.commands import options
+from controller.errors import reported
+
+EXAMPLE = 'Example:\n\ncontroller score "What do 4 pens at 3 dollars cost?" --answer "#### 12"'
+
+
+def command(
+    question: Annotated[str, typer.Argument(help="The question, or - to read it from stdin.")],
+    answer: Annotated[str, typer.Option(metavar="TEXT|-|@FILE", help="The answer; paragraphs end at blank lines.")],
+    partial: Annotated[bool, typer.Option("--partial", help="The answer is not finished: read it up to here.")] = False,
+    json: options.Json = False,
+    model: options.Model = None,
+    estimator: options.Estimator = None,
+    config: options.Config = None,
+) -> None:
+    """Read the confidence in a given answer, paragraph by paragraph."""
+    with reported():
+        _score(question, answer, partial, json, {"model": model, "estimator": estimator}, config)
+
+
+def _score(question: str, answer: str, partial: bool, json: bool, flags: dict, config) -> None:
+    from controller import questions, screen
+    from controller.assemble import plan
+    from controller.errors import UsageError
+    from controller.scoring import score_answer
+
+    if question == answer == questions.STDIN:
+        raise UsageError("the question and the answer cannot both come from stdin")
+    asked, given = questions.question_from(question), questions.answer_from(answer)
+    run = plan(config, flags).load()
+    with screen.waiting("reading"):
+        scored = score_answer(run.loaded, asked, given, finished=not partial)
+    if json:
+        screen.print_json(scored.report(run.loaded))
+        return
+    from controller import render
+    from controller.theme import Levels, symbols_for
+
+    console = screen.output()
+    look = render.Look(console.width, symbols_for(console), Levels(run.policy.accept, run.policy.revise))
+    console.print(render.scored_answer(asked, scored.paragraphs, scored.question_confidence, look))

@@ -1,0 +1,94 @@
+"""``controller solve``: answer a question, or a file of them, and know when not to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from controller.commands import options
+from controller.errors import OUTCOME_CODES, ExitCode, UsageError, reported
+
+EXAMPLE = 'Example:\n\ncontroller solve "What do 4 pens at 3 dollars cost?" --trace run.jsonl'
+
+
+def command(
+    question: Annotated[str | None, typer.Argument(help="The question, or - to read it from stdin.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(metavar="QUESTIONS.jsonl", help="Questions, one a line: objects or plain text.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="With --file: where the results go, instead of stdout.")] = None,
+    json: options.Json = False,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Record the run here; with --file a folder.")
+    ] = None,
+    seed: options.Seed = None,
+    policy: options.RunPolicyFile = None,
+    accept: options.Accept = None,
+    budget: options.Budget = None,
+    lookahead: options.Lookahead = None,
+    position: options.Position = None,
+    temperature: options.Temperature = None,
+    model: options.Model = None,
+    estimator: options.Estimator = None,
+    config: options.Config = None,
+) -> None:
+    """Answer a question, reading the model's confidence on the way; revise or abstain where it is too low."""
+    flags = {
+        "seed": seed, "policy": policy, "accept": accept, "budget": budget, "lookahead": lookahead,
+        "position": position, "temperature": temperature, "model": model, "estimator": estimator,
+    }  # fmt: skip
+    with reported():
+        if (question is None) == (file is None):
+            raise UsageError("give either a QUESTION or --file QUESTIONS.jsonl (see controller solve --help)")
+        if file is not None:
+            code = _solve_file(file, out, trace, flags, config)
+        elif out is not None:
+            raise UsageError("--out belongs to --file; use --json > FILE for one question")
+        else:
+            code = _solve_one(str(question), json, trace, flags, config)
+    raise typer.Exit(code)
+
+
+def _solve_one(question: str, json: bool, trace: Path | None, flags: dict[str, Any], config: Path | None) -> ExitCode:
+    from contextlib import ExitStack
+
+    from controller import questions, screen
+    from controller.assemble import plan
+    from controller.runs import open_trace, run_one
+    from controller.view import View
+
+    asked = questions.question_from(question)
+    planned = plan(config, flags)
+    with ExitStack() as stack:
+        writer = open_trace(stack, trace)
+        run = planned.load()
+        if json:
+            stack.enter_context(screen.waiting("solving"))
+            solved = run_one(run, asked, trace=writer)
+        else:
+            view = stack.enter_context(View(screen.output()))
+            solved = run_one(run, asked, trace=writer, show=view)
+    if json:
+        screen.print_json(solved.report())
+    return OUTCOME_CODES[solved.result.outcome]
+
+
+def _solve_file(
+    file: Path, out: Path | None, trace: Path | None, flags: dict[str, Any], config: Path | None
+) -> ExitCode:
+    from contextlib import ExitStack
+
+    from controller import questions
+    from controller.assemble import plan
+    from controller.batch import open_output, solve_all
+    from controller.runs import trace_paths
+
+    asked = questions.questions_from_file(file)
+    planned = plan(config, flags)
+    traces = trace_paths(trace, len(asked))
+    with ExitStack() as stack:
+        stream = open_output(stack, out)
+        failed = solve_all(planned.load(), asked, traces, stream)
+    return ExitCode.FAILURE if failed else ExitCode.DONE

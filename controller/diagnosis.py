@@ -1,0 +1,108 @@
+"""What ``controller doctor`` finds out: what is installed, what is in force, and whether it fits together."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from controller.assemble import policy_for, policy_path
+from controller.errors import code_of
+from controller.settings import Settings
+from graphs.policy import Policy
+
+NEEDED = (
+    "torch", "transformers", "peft", "safetensors", "tokenizers", "numpy",
+    "langgraph", "pydantic", "pydantic-settings", "typer", "rich",
+)  # fmt: skip
+OPTIONAL = ("vllm", "mcp")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; ``remedy`` says what to do where it is not right."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that was found."""
+
+    python: str
+    packages: dict[str, str | None]
+    model: str
+    estimator: str
+    policy_file: Path | None
+    policy: Policy | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(f.ok for f in self.findings)
+
+    def report(self) -> dict[str, Any]:
+        """The object of ``doctor --json``."""
+        return {
+            "ok": self.ok,
+            "python": self.python,
+            "packages": self.packages,
+            "model": self.model,
+            "estimator": self.estimator,
+            "policy_file": None if self.policy_file is None else str(self.policy_file),
+            "policy": None if self.policy is None else self.policy.model_dump(),
+            "checks": [asdict(f) for f in self.findings],
+        }
+
+
+def diagnose(settings: Settings) -> Diagnosis:
+    """Look at everything, and go on where something is not right."""
+    packages = {name: _installed(name) for name in (*NEEDED, *OPTIONAL)}
+    findings = [
+        Finding(name, False, "not installed", f"install it: pip install {name}")
+        for name in NEEDED
+        if packages[name] is None
+    ]
+    policy, policy_finding = _policy(settings)
+    findings.append(policy_finding)
+    if all(f.ok for f in findings if f.name in NEEDED):
+        findings += check_for(settings)
+    return Diagnosis(
+        python=platform.python_version(),
+        packages=packages,
+        model=settings.model,
+        estimator=settings.estimator or "the model's own",
+        policy_file=policy_path(settings),
+        policy=policy,
+        findings=tuple(findings),
+    )
+
+
+def check_for(settings: Settings) -> list[Finding]:
+    """Whether model and estimator fit together. Tests put in doubles here."""
+    from estimator.loading import check
+
+    return [Finding(c.name, c.ok, c.detail, c.remedy) for c in check(settings.model, settings.estimator)]
+
+
+def _policy(settings: Settings) -> tuple[Policy | None, Finding]:
+    path = policy_path(settings)
+    source = "built in" if path is None else str(path)
+    try:
+        return policy_for(settings), Finding("policy", True, source)
+    except (ValueError, OSError) as e:
+        if code_of(e) is None:
+            raise
+        return None, Finding("policy", False, str(e), "correct the file, or name another one with --policy")
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

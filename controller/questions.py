@@ -1,0 +1,111 @@
+"""What counts as a question, wherever it comes from: an argument, stdin, or a file with one a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from controller.safe import one_line
+
+MAX_CHARACTERS = 20_000
+MAX_ANSWER_CHARACTERS = 100_000
+MAX_BYTES_A_CHARACTER = 4
+STDIN = "-"
+
+
+class QuestionError(ValueError):
+    """The question cannot be taken as it is; the message says why (exit code 2)."""
+
+
+def check_question(text: str, where: str = "the question") -> str:
+    """``text`` itself, when it can be asked; QuestionError otherwise."""
+    return _check(text, where, MAX_CHARACTERS)
+
+
+def check_answer(text: str, where: str = "the answer") -> str:
+    """``text`` itself, when it can be scored; QuestionError otherwise."""
+    return _check(text, where, MAX_ANSWER_CHARACTERS)
+
+
+def question_from(argument: str) -> str:
+    """The question that an argument names: itself, or stdin for ``-``."""
+    if argument == STDIN:
+        return check_question(_read(sys.stdin.buffer, "stdin", MAX_CHARACTERS).strip(), "stdin")
+    return check_question(argument)
+
+
+def answer_from(argument: str) -> str:
+    """The answer that an argument names: itself, stdin for ``-``, or a file for ``@FILE``."""
+    if argument == STDIN:
+        return check_answer(_read(sys.stdin.buffer, "stdin", MAX_ANSWER_CHARACTERS), "stdin")
+    if argument.startswith("@"):
+        path = Path(argument[1:])
+        with _opened(path) as stream:
+            return check_answer(_read(stream, str(path), MAX_ANSWER_CHARACTERS), str(path))
+    return check_answer(argument)
+
+
+def questions_from_file(path: Path) -> list[str]:
+    """All questions of a file, in order. A line is an object with a ``question``, a JSON string, or plain text."""
+    if str(path) == STDIN:
+        text = _decode(sys.stdin.buffer.read(), "stdin")
+    else:
+        with _opened(path) as stream:
+            text = _decode(stream.read(), str(path))
+    lines = enumerate(text.split("\n"), start=1)
+    questions = [check_question(_line(line, f"{path}:{i}"), f"{path}:{i}") for i, line in lines if line.strip()]
+    if not questions:
+        raise QuestionError(f"{path} holds no question")
+    return questions
+
+
+def _line(line: str, where: str) -> str:
+    line = line.strip()
+    try:
+        value = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as e:
+        if line.startswith(("{", "[")):
+            raise QuestionError(f"{where}: not valid JSON ({one_line(str(e))})") from None
+        return line
+    if isinstance(value, dict):
+        value = value.get("question")
+    if not isinstance(value, str):
+        raise QuestionError(f'{where}: expected {{"question": "..."}}, a JSON string or plain text')
+    return value
+
+
+def _check(text: str, where: str, limit: int) -> str:
+    if not text.strip():
+        raise QuestionError(f"{where} is empty")
+    if len(text) > limit:
+        raise QuestionError(f"{where} has {len(text):,} characters; the limit is {limit:,}")
+    if "\x00" in text:
+        raise QuestionError(f"{where} holds a NUL character: it is not text")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise QuestionError(f"{where} is not valid Unicode text (UTF-8 is expected)")
+    return text
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as e:
+        raise QuestionError(f"cannot read {path}: {e.strerror}") from None
+
+
+def _read(stream: BinaryIO, where: str, limit: int) -> str:
+    """The stream's text; no more is read than what would already be too long."""
+    most = (limit + 1) * MAX_BYTES_A_CHARACTER
+    data = stream.read(most + 1)
+    if len(data) > most:
+        raise QuestionError(f"{where} is too long; the limit is {limit:,} characters")
+    return _decode(data, where)
+
+
+def _decode(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as e:
+        raise QuestionError(f"{where} is not UTF-8 text: byte 0x{data[e.start]:02x} at offset {e.start}") from None

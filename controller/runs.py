@@ -1,0 +1,95 @@
+"""Questions in, results out: one run of the machine with whoever listens to its events."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from controller.assemble import Run
+from controller.errors import Failure
+from controller.reports import solve_report
+from graphs.reasoning import Names, asolve, solve
+from graphs.trace import Emit, Event, Header, ResultEvent, TraceWriter
+
+if TYPE_CHECKING:
+    from estimator.loading import Loaded
+
+RECORDED_PACKAGES = ("controller", "torch", "transformers", "peft", "langgraph")
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A finished run."""
+
+    header: Header
+    result: ResultEvent
+    trace: Path | None
+
+    def report(self) -> dict[str, Any]:
+        """The object of ``solve --json``."""
+        return solve_report(self.header, self.result, self.trace)
+
+
+def run_one(run: Run, question: str, *, trace: TraceWriter | None = None, show: Emit | None = None) -> Solved:
+    """Answer one question. The trace gets an event before the screen does, so that what was seen is also kept."""
+    headers, emit = _listener(trace, show)
+    loaded, names = run.loaded, names_of(run.loaded)
+    result = solve(question, loaded.engine, loaded.scorer, run.policy, seed=run.seed, emit=emit, names=names)
+    return Solved(headers[0], result, None if trace is None else trace.path)
+
+
+async def arun_one(
+    run: Run, question: str, *, trace: TraceWriter | None = None, show: Emit | None = None
+) -> Solved:
+    """``run_one`` beside a running event loop."""
+    headers, emit = _listener(trace, show)
+    loaded, names = run.loaded, names_of(run.loaded)
+    result = await asolve(question, loaded.engine, loaded.scorer, run.policy, seed=run.seed, emit=emit, names=names)
+    return Solved(headers[0], result, None if trace is None else trace.path)
+
+
+def _listener(*sinks: Emit | None) -> tuple[list[Header], Emit]:
+    """A function that tells all sinks, and the list in which it keeps the header."""
+    headers: list[Header] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Header):
+            headers.append(event)
+        for sink in sinks:
+            if sink is not None:
+                sink(event)
+
+    return headers, emit
+
+
+def names_of(loaded: Loaded) -> Names:
+    """What the trace's header says about the model."""
+    versions = {"python": platform.python_version()}
+    for package in RECORDED_PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return Names(loaded.model, loaded.estimator, loaded.engine.name, dict(loaded.hashes), versions)
+
+
+def open_trace(stack: ExitStack, path: Path | None) -> TraceWriter | None:
+    """The trace's writer, opened before any work is done: a path that cannot be written should cost nothing."""
+    return None if path is None else stack.enter_context(TraceWriter(path))
+
+
+def trace_paths(folder: Path | None, count: int) -> list[Path | None]:
+    """One trace a question, numbered in the order of the input; the folder is made where it does not exist."""
+    if folder is None:
+        return [None] * count
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as e:
+        raise Failure(f"cannot write traces into {folder}: {e.strerror}") from None
+    digits = max(4, len(str(count)))
+    return [folder / f"{i:0{digits}}.jsonl" for i in range(1, count + 1)]

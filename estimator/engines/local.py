@@ -1,0 +1,256 @@
+"""The local engine: any causal language model that transformers can load, on CPU or GPU, with a LoRA adapter to read.
+
+Base and adapter each keep their own cache of computed prefixes, so that going on after a paragraph costs the paragraph's
+own tokens; ``usage`` counts what was really computed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+
+from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
+from estimator.engines.decode import PREFILL_TOKENS, Compute, Decoder, Prefix
+from estimator.positions import break_table
+from estimator.prompts import prompt_ids, text_ids
+from estimator.types import Segment, Tokens
+
+CACHED_PREFIXES = 16
+FEW_PREFIXES = 8  # up to here a request is served from the prefix cache; beyond, as one batch
+MIN_ROWS_A_THREAD = 32
+
+
+class PrefixCache:
+    """The most recently used prefixes with their keys and values; a lookup gives the longest one that a text begins with."""
+
+    def __init__(self, size: int = CACHED_PREFIXES) -> None:
+        self.size = size
+        self.entries: OrderedDict[Tokens, Prefix] = OrderedDict()
+
+    def longest(self, tokens: Tokens) -> Prefix | None:
+        found = max((p for p in self.entries if tokens[: len(p)] == p), key=len, default=None)
+        if found is None:
+            return None
+        self.entries.move_to_end(found)
+        return self.entries[found]
+
+    def put(self, tokens: Tokens, prefix: Prefix) -> None:
+        self.entries[tokens] = prefix
+        self.entries.move_to_end(tokens)
+        while len(self.entries) > self.size:
+            self.entries.popitem(last=False)
+
+
+class LocalEngine:
+    """See ``estimator.engines.base.Engine``. ``threads`` decode large requests in parallel, one model pass each.
+
+    ``model`` is a transformers causal LM; ``peft`` the PeftModel around it when an adapter is loaded; ``level_ids`` the
+    token ids of the confidence levels.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        peft: Any = None,
+        level_ids: Sequence[int] = (),
+        max_rows: int = 128,
+        threads: int = 1,
+    ) -> None:
+        self.model, self.tokenizer, self.peft, self._name = model, tokenizer, peft, name
+        self.level_ids, self.threads = list(level_ids), threads
+        self.max_context: int = model.config.get_text_config().max_position_embeddings
+        pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
+        self.decoder = Decoder(model, _end_ids(model, tokenizer), break_table(pieces), max_rows)
+        self.base_cache, self.adapter_cache = PrefixCache(), PrefixCache()
+        self._usage = Usage()
+        self._lock, self._count_lock = threading.RLock(), threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def usage(self) -> Usage:
+        return self._usage
+
+    @property
+    def end_id(self) -> int:
+        return self.tokenizer.eos_token_id
+
+    def prompt_ids(self, question: str) -> Tokens:
+        return prompt_ids(self.tokenizer, question)
+
+    def text_ids(self, text: str) -> Tokens:
+        return text_ids(self.tokenizer, text)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return self.tokenizer.decode([i for i in token_ids if i != self.end_id], skip_special_tokens=False)
+
+    def sample(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
+        self._check_lengths([r.prefix for r in requests], room=1)
+        with self._lock, self._base():
+            results = self._run(requests, sampling)
+        self._count(generated=sum(len(s.token_ids) for r in results for s in r))
+        return results
+
+    def annotate(self, prefix: Tokens, continuation: Tokens) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        ids = torch.tensor([[*prefix, *continuation]], device=self.model.device)
+        with self._lock, self._base(), torch.inference_mode():
+            logits = self.model(input_ids=ids, use_cache=False).logits[0, len(prefix) - 1 : -1].float()
+        self._count(prefilled=ids.shape[1])
+        logp = logits.log_softmax(-1)
+        chosen = logp.gather(1, ids[0, len(prefix) :, None])[:, 0]
+        return tuple(chosen.tolist()), tuple((-(logp.exp() * logp).sum(-1)).tolist())
+
+    def levels(self, prefixes: Sequence[Tokens]) -> list[tuple[float, ...]]:
+        if self.peft is None:
+            raise EngineError(f"no estimator is loaded for {self.name}: name one with --estimator, or train one first")
+        self._check_lengths(prefixes)
+        with self._lock:
+            if len(set(prefixes)) <= FEW_PREFIXES:
+                computed = self._compute_cached(prefixes, self.adapter_cache, "scored")
+                logits = torch.stack([p.logits for p in computed]) if computed else torch.zeros(0, 1)
+            else:
+                logits = self._read_nested(prefixes)
+        read = logits[:, self.level_ids].softmax(-1)
+        if not read.isfinite().all():
+            raise EngineError("the estimator's readout is not finite: its weights are damaged or do not fit the base model")
+        return [tuple(row) for row in read.tolist()]
+
+    def _base(self) -> AbstractContextManager[Any]:
+        """Inside, the adapter is out of the computation altogether, not merely scaled to zero."""
+        return self.peft.disable_adapter() if self.peft is not None else nullcontext()
+
+    def _run(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
+        distinct = dict.fromkeys(r.prefix for r in requests)
+        compute: Compute = self._compute_batch
+        if len(distinct) <= FEW_PREFIXES:
+            ready = dict(zip(distinct, self._compute_cached(list(distinct), self.base_cache, "prefilled"), strict=True))
+            compute = lambda prefixes: [ready[p] for p in prefixes]  # noqa: E731
+        parts = _split(requests, self.threads)
+        if len(parts) == 1:
+            return self.decoder.run(requests, sampling, compute)
+        with ThreadPoolExecutor(len(parts), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            done = list(pool.map(lambda part: self.decoder.run([r for _, r in part], sampling, compute), parts))
+        merged: list[list[Segment]] = [[] for _ in requests]
+        for part, segments in zip(parts, done, strict=True):
+            for (i, _), got in zip(part, segments, strict=True):
+                merged[i].extend(got)
+        return merged
+
+    @torch.inference_mode()
+    def _compute_cached(self, prefixes: Sequence[Tokens], cache: PrefixCache, purpose: str) -> list[Prefix]:
+        out = []
+        for tokens in prefixes:
+            known = cache.longest(tokens)
+            if known is None or known.length < len(tokens):
+                known = self._extend(known, tokens)
+                self._count(**{purpose: len(tokens) - known.cached})
+                cache.put(tokens, known)
+            out.append(known)
+        return out
+
+    def _extend(self, known: Prefix | None, tokens: Tokens) -> Prefix:
+        """Compute the tokens behind a known prefix, and these alone."""
+        past = DynamicCache(config=self.model.config)
+        if known is not None:
+            for layer, (keys, values) in enumerate(zip(known.keys, known.values, strict=True)):
+                past.update(keys[None], values[None], layer)
+        begin = 0 if known is None else known.length
+        ids = torch.tensor([tokens[begin:]], device=self.model.device)
+        output = self.model(input_ids=ids, past_key_values=past, use_cache=True, logits_to_keep=1)
+        keys = torch.stack([layer.keys[0] for layer in past.layers])
+        values = torch.stack([layer.values[0] for layer in past.layers])
+        return Prefix(keys, values, output.logits[0, -1].float(), cached=begin)
+
+    @torch.inference_mode()
+    def _compute_batch(self, prefixes: Sequence[Tokens]) -> list[Prefix]:
+        """Right-padded: under causal attention no token sees the padding behind it."""
+        lengths = [len(p) for p in prefixes]
+        past = DynamicCache(config=self.model.config)
+        hidden = self.model.base_model(input_ids=self._padded(prefixes), past_key_values=past, use_cache=True)
+        last = hidden.last_hidden_state[torch.arange(len(lengths)), torch.tensor(lengths) - 1]
+        logits = self.model.get_output_embeddings()(last).float()
+        self._count(prefilled=sum(lengths))
+        keys = torch.stack([layer.keys for layer in past.layers], 1)
+        values = torch.stack([layer.values for layer in past.layers], 1)
+        return [Prefix(keys[i, :, :, :n], values[i, :, :, :n], logits[i]) for i, n in enumerate(lengths)]
+
+    @torch.inference_mode()
+    def _read_nested(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
+        """Logits after each prefix; a prefix that begins a longer one is read off the longer one's pass."""
+        whole: list[Tokens] = []
+        place: dict[Tokens, int] = {}
+        for tokens in sorted(set(prefixes), reverse=True):  # a longer text comes directly before what begins it
+            if not whole or whole[-1][: len(tokens)] != tokens:
+                whole.append(tokens)
+            place[tokens] = len(whole) - 1
+        rows: dict[Tokens, torch.Tensor] = {}
+        for chunk in _chunks(sorted(range(len(whole)), key=lambda i: len(whole[i])), whole):
+            hidden = self.model.base_model(input_ids=self._padded([whole[i] for i in chunk]), use_cache=False)
+            inside = {i: r for r, i in enumerate(chunk)}
+            for tokens in (t for t, i in place.items() if i in inside):
+                rows[tokens] = hidden.last_hidden_state[inside[place[tokens]], len(tokens) - 1]
+            self._count(scored=sum(len(whole[i]) for i in chunk))
+        return self.model.get_output_embeddings()(torch.stack([rows[p] for p in prefixes])).float()
+
+    def _padded(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
+        width = max(map(len, prefixes))
+        return torch.tensor([[*p, *[0] * (width - len(p))] for p in prefixes], device=self.model.device)
+
+    def _check_lengths(self, prefixes: Sequence[Tokens], room: int = 0) -> None:
+        longest = max(map(len, prefixes), default=0)
+        if longest + room > self.max_context:
+            raise ContextTooLong(f"{longest} tokens do not fit {self.name}'s context of {self.max_context}: shorten the question")
+
+    def _count(self, **tokens: int) -> None:
+        with self._count_lock:
+            self._usage = replace(self._usage, **{k: getattr(self._usage, k) + n for k, n in tokens.items()})
+
+
+def _chunks(order: Sequence[int], texts: Sequence[Tokens]) -> Iterator[list[int]]:
+    """Runs of ``order`` (by length) that hold about ``PREFILL_TOKENS`` tokens each."""
+    chunk: list[int] = []
+    for i in order:
+        if chunk and (len(chunk) + 1) * len(texts[i]) > PREFILL_TOKENS:
+            yield chunk
+            chunk = []
+        chunk.append(i)
+    if chunk:
+        yield chunk
+
+
+def _split(requests: Sequence[SampleRequest], threads: int) -> list[list[tuple[int, SampleRequest]]]:
+    """Requests as at most ``threads`` parts with about equal rows; a request of many samples may be cut in two."""
+    total = sum(r.n for r in requests)
+    if threads <= 1 or total < MIN_ROWS_A_THREAD * threads:
+        return [list(enumerate(requests))]
+    parts: list[list[tuple[int, SampleRequest]]] = [[]]
+    room = share = -(-total // threads)
+    for i, request in enumerate(requests):
+        done = 0
+        while done < request.n:
+            if room == 0:
+                parts.append([])
+                room = share
+            take = min(room, request.n - done)
+            parts[-1].append((i, replace(request, n=take, first_index=request.first_index + done)))
+            done, room = done + take, room - take
+    return parts
+
+
+def _end_ids(model: Any, tokenizer: Any) -> list[int]:
+    configured = model.generation_config.eos_token_id if model.generation_config is not None else None
+    ids = [configured] if isinstance(configured, int) else list(configured or [])
+    return sorted({*ids, tokenizer.eos_token_id} - {None})

@@ -1,0 +1,61 @@
+"""The confidence levels: what the adapter's one-token readout means.
+
+The readout is a distribution over a few levels, each a single token of the base vocabulary (the digits) that stands for a
+success probability. It is a distribution over the chance of success itself: its mean is the confidence and its quantiles
+are the interval.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+LEVEL_TEXTS = tuple("0123456789")
+# The end levels stay clear of 0 and 1: a label that contradicts a certainty must cost much, not infinitely much.
+LEVEL_VALUES: NDArray[np.float64] = np.clip(np.arange(10) / 9, 0.003, 0.997)
+
+
+def level_ids(tokenizer: Any) -> list[int]:
+    """The token id of each level; ValueError where a digit is no single token."""
+    ids = [tokenizer.encode(text, add_special_tokens=False) for text in LEVEL_TEXTS]
+    if any(len(i) != 1 for i in ids):
+        raise ValueError("the tokenizer has no single token for each digit, so it offers no confidence levels")
+    return [i[0] for i in ids]
+
+
+def mean(levels: ArrayLike) -> NDArray[np.float64]:
+    """Expected success probability of distributions over the levels (last axis)."""
+    return np.asarray(levels, float) @ LEVEL_VALUES
+
+
+def tilt(levels: NDArray[np.float64], target: float) -> NDArray[np.float64]:
+    """The distribution nearest to ``levels`` (in relative entropy) whose mean is ``target``: ``q_l exp(t p_l)``, normalised."""
+    logq = np.log(np.clip(levels, 1e-12, None))
+    goal = float(np.clip(target, LEVEL_VALUES[0] + 1e-6, LEVEL_VALUES[-1] - 1e-6))
+    low, high = -400.0, 400.0
+    for _ in range(60):  # the mean grows with t, so bisection finds it
+        t = (low + high) / 2
+        tilted = _normalise(logq + t * LEVEL_VALUES)
+        low, high = (t, high) if tilted @ LEVEL_VALUES < goal else (low, t)
+    return _normalise(logq + (low + high) / 2 * LEVEL_VALUES)
+
+
+def sharpen(levels: NDArray[np.float64], power: float) -> NDArray[np.float64]:
+    """``q_l ** power``, normalised: above 1 narrows the distribution, below 1 widens it."""
+    return _normalise(power * np.log(np.clip(levels, 1e-12, None)))
+
+
+def interval(levels: NDArray[np.float64], mass: float = 0.8) -> tuple[float, float]:
+    """Central interval that holds ``mass``. Each level's mass is spread evenly over its cell (half-way to its neighbours)."""
+    edges = np.concatenate([[0.0], (LEVEL_VALUES[1:] + LEVEL_VALUES[:-1]) / 2, [1.0]])
+    cumulative = np.concatenate([[0.0], np.cumsum(levels)])
+    cumulative /= cumulative[-1]
+    low, high = np.interp([(1 - mass) / 2, (1 + mass) / 2], cumulative, edges)
+    return float(low), float(high)
+
+
+def _normalise(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    weights = np.exp(log_weights - log_weights.max())
+    return weights / weights.sum()

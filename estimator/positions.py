@@ -1,0 +1,73 @@
+"""Calibration positions: where in an answer a confidence is read (paper, section 4.3).
+
+A position is a rule over the tokens as they come. All engines share these rules; the vocabulary table is computed once for a tokenizer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from estimator.types import PARAGRAPH_BREAK
+
+
+class PositionKind(StrEnum):
+    """``paragraph``: at a blank line; ``periodic``: every n tokens; ``entropy``: after a token drawn from a distribution
+    whose entropy exceeds a threshold."""
+
+    PARAGRAPH = "paragraph"
+    PERIODIC = "periodic"
+    ENTROPY = "entropy"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A calibration rule. ``every`` (tokens) belongs to ``periodic``; ``threshold`` (nats) and ``gap`` (least tokens
+    between two positions) to ``entropy``."""
+
+    kind: PositionKind = PositionKind.PARAGRAPH
+    every: int = 30
+    threshold: float = 1.5
+    gap: int = 8
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.gap < 1 or not self.threshold >= 0:
+            raise ValueError(f"position out of range: {self}")
+
+    def __str__(self) -> str:
+        detail = {"paragraph": "", "periodic": f":{self.every}", "entropy": f":{self.threshold:g}"}
+        return self.kind.value + detail[self.kind.value]
+
+
+def parse_position(text: str) -> Position:
+    """``paragraph``, ``periodic``, ``periodic:30``, ``entropy`` or ``entropy:1.5``; ValueError otherwise."""
+    kind, _, value = text.strip().partition(":")
+    try:
+        if kind == "paragraph" and not value:
+            return Position()
+        if kind == "periodic":
+            return Position(PositionKind.PERIODIC, every=int(value)) if value else Position(PositionKind.PERIODIC)
+        if kind == "entropy":
+            return Position(PositionKind.ENTROPY, threshold=float(value)) if value else Position(PositionKind.ENTROPY)
+    except ValueError:
+        pass
+    raise ValueError(f"unknown position {text!r}: use paragraph, periodic:TOKENS or entropy:NATS")
+
+
+@dataclass(frozen=True, slots=True)
+class BreakTable:
+    """What each vocabulary entry does to a paragraph: ``breaks`` holds a blank line in itself, ``opens`` ends with one
+    newline, ``closes`` starts with one (an ``opens`` token followed by a ``closes`` token is a blank line too)."""
+
+    breaks: tuple[bool, ...]
+    opens: tuple[bool, ...]
+    closes: tuple[bool, ...]
+
+
+def break_table(pieces: list[str]) -> BreakTable:
+    """The table for a vocabulary whose entry i reads ``pieces[i]`` as text."""
+    return BreakTable(
+        breaks=tuple(PARAGRAPH_BREAK in p for p in pieces),
+        opens=tuple(p.endswith("\n") and PARAGRAPH_BREAK not in p for p in pieces),
+        closes=tuple(p.startswith("\n") and PARAGRAPH_BREAK not in p for p in pieces),
+    )

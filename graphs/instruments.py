@@ -1,0 +1,66 @@
+"""What the nodes work with: engine and scorer, under one policy and seed, with a clock on everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from estimator import bci
+from estimator.engines.base import Engine, SampleRequest, Sampling
+from estimator.positions import parse_position
+from estimator.scorers.base import Scorer
+from estimator.types import Answer, Confidence, Segment
+from graphs.policy import Policy
+
+SEGMENT_TOKENS = 256  # one segment at most; an answer whose segment stops for it simply goes on with another
+
+
+class MeteredScorer:
+    """A scorer with ``seconds`` and ``scored_tokens`` since it was made. Made anew for each node, so that runs in
+    parallel do not count each other's time (tokens are counted by the engine and do mix there)."""
+
+    def __init__(self, scorer: Scorer, engine: Engine, clock: Callable[[], float]) -> None:
+        self.scorer, self.engine, self.clock = scorer, engine, clock
+        self.seconds, self.scored_tokens = 0.0, 0
+
+    @property
+    def name(self) -> str:
+        return self.scorer.name
+
+    def score(self, answers: Sequence[Answer]) -> list[Confidence]:
+        started, scored_before = self.clock(), self.engine.usage.scored
+        confidences = self.scorer.score(answers)
+        self.seconds += self.clock() - started
+        self.scored_tokens += self.engine.usage.scored - scored_before
+        return confidences
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """The live objects of a run. ``clock`` gives seconds; ``room`` is always what is left of the budget, in tokens."""
+
+    engine: Engine
+    scorer: Scorer
+    policy: Policy
+    seed: int
+    clock: Callable[[], float]
+
+    def meter(self) -> MeteredScorer:
+        return MeteredScorer(self.scorer, self.engine, self.clock)
+
+    def sample(self, answer: Answer, room: int, first_index: int) -> tuple[Segment, float]:
+        """One new segment behind ``answer``, and the seconds it took."""
+        started = self.clock()
+        request = SampleRequest(answer.token_ids, seed=self.seed, first_index=first_index)
+        [[segment]] = self.engine.sample([request], self._sampling(room))
+        return segment, self.clock() - started
+
+    def look_ahead(self, answer: Answer, room: int, meter: MeteredScorer) -> tuple[bci.LookAhead, float]:
+        """What could come behind ``answer``, and the seconds it took, scoring included."""
+        started, policy = self.clock(), self.policy
+        sampling = self._sampling(room)
+        tree = bci.look_ahead(self.engine, meter, answer, policy.width, policy.depth, sampling, self.seed, room=room)
+        return tree, self.clock() - started
+
+    def _sampling(self, room: int) -> Sampling:
+        return Sampling(self.policy.temperature, min(SEGMENT_TOKENS, room), parse_position(self.policy.position))

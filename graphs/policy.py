@@ -1,0 +1,147 @@
+"""When to go on, revise, abstain or finish: a frozen policy and one pure function over what has been measured.
+
+Live runs, tuning and replay all call the same ``decide``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from estimator.positions import parse_position
+
+
+class Action(StrEnum):
+    CONTINUE = "continue"
+    REVISE = "revise"
+    ABSTAIN = "abstain"
+    FINISH = "finish"
+
+
+class Policy(BaseModel):
+    """Thresholds and bounds of one run. Confidences are in [0, 1], budgets in tokens.
+
+    ``accept``: a complete answer below it is not given out (revised while revisions are left, then abstained).
+    ``revise``: a partial answer below it is revised; ``drop``: so is one that lost at least this much against the
+    position before (0 switches that off). ``abstain``: a partial answer below it with no revision left ends the run.
+    ``give_up``: below it on the question itself the run ends before anything is written. ``max_revisions`` bounds
+    resampling, ``budget`` all tokens of an answer: written, revised and looked ahead. ``width``, ``depth`` and
+    ``alpha`` are BCI's w, d and alpha (paper, equation 3); ``position`` is as in
+    ``estimator.positions.parse_position``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accept: float = Field(0.5, ge=0, le=1)
+    revise: float = Field(0.2, ge=0, le=1)
+    drop: float = Field(0.4, ge=0, le=1)
+    abstain: float = Field(0.1, ge=0, le=1)
+    give_up: float = Field(0.0, ge=0, le=1)
+    max_revisions: int = Field(2, ge=0, le=64)
+    budget: int = Field(1024, ge=1)
+    temperature: float = Field(1.0, ge=0, le=5)
+    width: int = Field(0, ge=0, le=64)
+    depth: int = Field(0, ge=0, le=8)
+    alpha: float = Field(0.5, ge=0, le=1)
+    position: str = "paragraph"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.give_up <= self.abstain <= self.revise <= self.accept:
+            raise ValueError(
+                "thresholds out of order: need give_up <= abstain <= revise <= accept, got "
+                f"{self.give_up} <= {self.abstain} <= {self.revise} <= {self.accept}"
+            )
+        if (self.width == 0) != (self.depth == 0):
+            raise ValueError("width and depth of the look-ahead are both 0 (off) or both at least 1")
+        parse_position(self.position)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a decision is made from. ``scores`` are the confidences in force (adjusted where looked ahead),
+    ``scores[0]`` of the question and ``scores[i]`` after the i-th segment; ``finished`` says that the answer is
+    complete, ``stated`` that a final answer can be read from it; ``spent`` counts all tokens so far."""
+
+    scores: tuple[float, ...]
+    finished: bool
+    spent: int
+    revisions: int
+    stated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An action and its reason in plain words. ``cut`` (revise only) is the number of segments that are kept;
+    ``budget_spent`` tells an answer that ran out of tokens from one that is not trusted."""
+
+    action: Action
+    reason: str
+    cut: int | None = None
+    budget_spent: bool = False
+
+
+def decide(standing: Standing, policy: Policy) -> Decision:
+    """What to do next, given the confidences so far. Pure: the same standing and policy give the same decision.
+
+    It always comes to an end: going on spends budget, revising spends revisions.
+    """
+    if standing.finished:
+        return _when_complete(standing, policy)
+    if standing.spent >= policy.budget:
+        return Decision(Action.ABSTAIN, f"the budget of {policy.budget} tokens is spent", budget_spent=True)
+    if len(standing.scores) == 1:
+        return _at_the_question(standing.scores[0], policy)
+    return _on_the_way(standing, policy)
+
+
+def _when_complete(standing: Standing, policy: Policy) -> Decision:
+    now = standing.scores[-1]
+    if not standing.stated:
+        return Decision(Action.ABSTAIN, "the answer is complete but states no final answer")
+    if now >= policy.accept:
+        return Decision(Action.FINISH, f"complete, and {now:.2f} reaches the acceptance threshold {policy.accept:.2f}")
+    why = f"complete, but {now:.2f} is below the acceptance threshold {policy.accept:.2f}"
+    if standing.spent >= policy.budget:
+        return Decision(Action.ABSTAIN, f"{why} and the budget leaves no revision")
+    if standing.revisions >= policy.max_revisions:
+        return Decision(Action.ABSTAIN, f"{why} and no revision is left")
+    return _revise(standing, why)
+
+
+def _at_the_question(now: float, policy: Policy) -> Decision:
+    if now < policy.give_up:
+        return Decision(Action.ABSTAIN, f"the question itself scores {now:.2f}, below {policy.give_up:.2f}")
+    return Decision(Action.CONTINUE, "nothing is written yet")
+
+
+def _on_the_way(standing: Standing, policy: Policy) -> Decision:
+    before, now = standing.scores[-2:]
+    if standing.revisions >= policy.max_revisions:
+        if now < policy.abstain:
+            return Decision(Action.ABSTAIN, f"{now:.2f} is below {policy.abstain:.2f} and no revision is left")
+        return Decision(Action.CONTINUE, f"{now:.2f}, with no revision left")
+    if before - now >= policy.drop > 0:
+        return _revise(standing, f"this step lost {before - now:.2f}")
+    if now < policy.revise:
+        return _revise(standing, f"{now:.2f} is below {policy.revise:.2f}")
+    return Decision(Action.CONTINUE, f"{now:.2f} is good enough to go on")
+
+
+def _revise(standing: Standing, why: str) -> Decision:
+    cut = worst_step(standing.scores)
+    fault = "lost most" if standing.scores[cut] > standing.scores[cut + 1] else "gained least"
+    return Decision(Action.REVISE, f"{why}; paragraph {cut + 1} {fault}, so it is written again", cut)
+
+
+def worst_step(scores: Sequence[float]) -> int:
+    """Number of segments to keep: all before the one whose confidence fell most (or rose least) against the position
+    before it; of equal ones the first. ``scores`` holds at least two."""
+    losses = [before - after for before, after in pairwise(scores)]
+    return max(range(len(losses)), key=lambda i: losses[i])

@@ -1,0 +1,183 @@
+"""The reasoning machine as a LangGraph graph, and plain runners for it.
+
+``build_graph`` gives the builder: a host compiles it with its own checkpointer, invokes it with ``{"question": text}``
+and finds a ``ResultEvent`` as JSON under ``result``. ``solve`` and ``asolve`` do all that and keep the trace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+
+from estimator.engines.base import Engine, EngineError
+from estimator.scorers.base import Scorer
+from graphs.events import Emit, Event, Header, InterruptedEvent, ResultEvent
+from graphs.instruments import Instruments
+from graphs.nodes import Nodes
+from graphs.policy import Action, Policy
+from graphs.state import Ask, State, Update
+from graphs.trace import fingerprint
+
+NODES_A_STEP = 5  # revise, estimate, look_ahead, compare, decide
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the trace's header says of a run besides its question, policy and seed. Never put a secret here."""
+
+    model: str
+    estimator: str
+    engine: str
+    hashes: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=lambda: {"python": platform.python_version()})
+
+
+def build_graph(
+    engine: Engine,
+    scorer: Scorer,
+    policy: Policy,
+    *,
+    seed: int = 0,
+    emit: Emit | None = None,
+    clock: Clock = time.monotonic,
+) -> StateGraph[State, None, Ask, State]:
+    """The graph, not compiled. Each event of the run goes to ``emit`` and, as JSON, to LangGraph's ``custom``
+    stream."""
+    nodes = Nodes(Instruments(engine, scorer, policy, seed, clock), _streamed(emit))
+    graph = StateGraph(State, input_schema=Ask)
+    for node in (nodes.read, nodes.generate, nodes.revise, nodes.estimate):
+        graph.add_node(node.__name__, _two_sided(node))
+    for node in (nodes.compare, nodes.decide, nodes.abstain, nodes.finish):
+        graph.add_node(node.__name__, _two_sided(node))
+    graph.add_edge(START, "read")
+    graph.add_edge("generate", "estimate")
+    graph.add_edge("revise", "estimate")
+    if policy.width > 0:
+        graph.add_node("look_ahead", _two_sided(nodes.look_ahead))
+        graph.add_edge("read", "look_ahead")
+        graph.add_edge("estimate", "look_ahead")
+        graph.add_conditional_edges("look_ahead", after_measuring, ["compare", "decide"])
+    else:
+        graph.add_edge("read", "decide")
+        graph.add_conditional_edges("estimate", after_measuring, ["compare", "decide"])
+    graph.add_edge("compare", "decide")
+    graph.add_conditional_edges("decide", after_deciding, ["generate", "revise", "abstain", "finish"])
+    graph.add_edge("abstain", END)
+    graph.add_edge("finish", END)
+    return graph
+
+
+def after_measuring(state: State) -> str:
+    """A new branch that has been measured is compared with the one it was to replace."""
+    return "decide" if state["rejected"] is None else "compare"
+
+
+def after_deciding(state: State) -> str:
+    action = Action(state["decision"]["action"])
+    return "generate" if action is Action.CONTINUE else action.value
+
+
+def solve(
+    question: str,
+    engine: Engine,
+    scorer: Scorer,
+    policy: Policy,
+    *,
+    seed: int = 0,
+    emit: Emit | None = None,
+    names: Names | None = None,
+    clock: Clock = time.monotonic,
+) -> ResultEvent:
+    """Answer one question and tell everything to ``emit``: the header first, the result last.
+
+    When it is interrupted, or engine or scorer fail (``EngineError``), the last event is an ``InterruptedEvent`` and
+    the error goes on to the caller: a failed score is never a number.
+    """
+    emit = emit or _nowhere
+    emit(_header(question, engine, scorer, policy, seed, names))
+    graph = build_graph(engine, scorer, policy, seed=seed, emit=emit, clock=clock).compile()
+    with _interruptions_told(emit):
+        state = graph.invoke(Ask(question=question), _config(policy))
+    return ResultEvent.model_validate(state["result"])
+
+
+async def asolve(
+    question: str,
+    engine: Engine,
+    scorer: Scorer,
+    policy: Policy,
+    *,
+    seed: int = 0,
+    emit: Emit | None = None,
+    names: Names | None = None,
+    clock: Clock = time.monotonic,
+) -> ResultEvent:
+    """``solve`` beside a running event loop: the engine works in a thread. Cancelling counts as an interruption."""
+    emit = emit or _nowhere
+    emit(_header(question, engine, scorer, policy, seed, names))
+    graph = build_graph(engine, scorer, policy, seed=seed, emit=emit, clock=clock).compile()
+    with _interruptions_told(emit):
+        state = await graph.ainvoke(Ask(question=question), _config(policy))
+    return ResultEvent.model_validate(state["result"])
+
+
+def _header(question: str, engine: Engine, scorer: Scorer, policy: Policy, seed: int, names: Names | None) -> Header:
+    names = names or Names(model=engine.name, estimator=scorer.name, engine=type(engine).__name__)
+    values = policy.model_dump()
+    return Header(
+        question=question,
+        model=names.model,
+        estimator=names.estimator,
+        engine=names.engine,
+        hashes={**names.hashes, "policy": fingerprint(values)},
+        policy=values,
+        seed=seed,
+        versions=names.versions,
+    )
+
+
+def _config(policy: Policy) -> RunnableConfig:
+    # Each round writes at least one token or takes one revision, so the policy itself ends the run before this limit
+    # does.
+    return RunnableConfig(recursion_limit=NODES_A_STEP * (policy.budget + policy.max_revisions + 2))
+
+
+@contextmanager
+def _interruptions_told(emit: Emit) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        emit(InterruptedEvent(reason="interrupted"))
+        raise
+    except EngineError as error:
+        emit(InterruptedEvent(reason=str(error)))
+        raise
+
+
+def _two_sided(node: Callable[[State], Update]) -> RunnableLambda[State, Update]:
+    async def in_thread(state: State) -> Update:
+        return await asyncio.to_thread(node, state)
+
+    return RunnableLambda(node, afunc=in_thread)
+
+
+def _streamed(emit: Emit | None) -> Emit:
+    def tell(event: Event) -> None:
+        if emit is not None:
+            emit(event)
+        get_stream_writer()(event.model_dump(mode="json"))
+
+    return tell
+
+
+def _nowhere(_: Event) -> None:
+    pass
