@@ -1,8 +1,8 @@
 """The public Python API. Names are imported when they are first used, so that ``import controller`` costs nothing.
 
-    import controller
-    result = controller.solve("What do 4 pens at 3 dollars cost?", trace="run.jsonl")
-    print(result.outcome, result.answer, result.confidence)
+>>> import controller
+>>> result = controller.solve("What do 4 pens at 3 dollars cost?", trace="run.jsonl")
+>>> print(result.outcome, result.answer, result.confidence)
 """
 
 from __future__ import annotations

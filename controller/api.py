@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from controller.assemble import Run, default_policy
 from controller.questions import check_question
 from controller.runs import arun_one, open_trace, run_one
-from estimator.positions import parse_position
 from graphs.policy import Policy
 from graphs.trace import Emit, ResultEvent
 
@@ -58,5 +57,5 @@ def _run(loaded: Loaded | None, policy: Policy | None, seed: int) -> Run:
     if loaded is None:
         from estimator.loading import load
 
-        loaded = load(position=parse_position(policy.position))
+        loaded = load()
     return Run(loaded, policy, seed)

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from controller import screen
 from controller.errors import UsageError
 from controller.settings import Settings, load_settings
-from estimator.positions import parse_position
 from graphs.policy import Policy
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Plan:
     def load(self) -> Run:
         """Load the model; its warnings go to stderr."""
         with screen.waiting("loading the model"):
-            loaded = load_for(self.settings, self.policy)
+            loaded = load_for(self.settings)
         for warning in loaded.warnings:
             screen.warn(warning)
         return Run(loaded, self.policy, self.settings.seed)
@@ -49,12 +48,11 @@ def plan(config: Path | None, flags: dict[str, Any]) -> Plan:
     return Plan(settings, policy_for(settings))
 
 
-def load_for(settings: Settings, policy: Policy) -> Loaded:
+def load_for(settings: Settings) -> Loaded:
     """The engine and the scorer that the settings name. The one seam where tests put in doubles."""
     from estimator.loading import load
 
-    position = parse_position(policy.position)
-    return load(settings.model, settings.estimator, position=position, threads=settings.threads)
+    return load(settings.model, settings.estimator, threads=settings.threads)
 
 
 def policy_for(settings: Settings) -> Policy:
@@ -86,7 +84,7 @@ def default_policy() -> Policy:
 def read_policy(path: Path | None) -> Policy:
     """A policy file's contents; without one the built-in policy."""
     if path is None:
-        return Policy()
+        return Policy.model_validate({})
     from graphs.policy_file import load_policy
 
     return load_policy(path)

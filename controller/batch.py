@@ -37,7 +37,7 @@ def solve_all(run: Run, questions: Sequence[str], traces: Sequence[Path | None],
             screen.print_json(report, stream)
             advance()
     if failed:
-        say(f"{failed} of {len(questions)} questions could not be run; see \"error\" in their lines")
+        say(f'{failed} of {len(questions)} questions could not be run; see "error" in their lines')
     return failed
 
 
@@ -55,10 +55,9 @@ def open_output(stack: ExitStack, out: Path | None) -> IO[str]:
 def _bar(total: int, stream: IO[str]) -> Iterator[Callable[[], None]]:
     """A progress bar on stderr, unless the results themselves scroll over the same screen."""
     console = screen.progress()
-    hidden = not console.is_terminal or stream.isatty()
+    hidden = not screen.can_animate(console) or stream.isatty()
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("questions"), TimeRemainingColumn())
-    # Redirecting is off: it would send what is printed on stdout to this console's stderr.
-    options = {"redirect_stdout": False, "redirect_stderr": False, "transient": True, "disable": hidden}
-    with Progress(*columns, console=console, **options) as progress:
+    # Redirecting would send what is printed on stdout to this console's stderr.
+    with Progress(*columns, console=console, redirect_stdout=False, transient=True, disable=hidden) as progress:
         task = progress.add_task("solving", total=total)
         yield lambda: progress.advance(task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +12,7 @@ import typer
 
 from controller.commands import doctor, replay, score, solve
 
-PACKAGE = "controller"
+PACKAGE = "finece-controller"
 
 app = typer.Typer(
     name="controller",
@@ -54,7 +55,7 @@ def package_version() -> str:
 def main() -> None:
     """Entry point. A character that the screen's encoding lacks is spelt out instead of ending the run."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         app()

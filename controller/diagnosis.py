@@ -64,9 +64,7 @@ def diagnose(settings: Settings) -> Diagnosis:
     """Look at everything, and go on where something is not right."""
     packages = {name: _installed(name) for name in (*NEEDED, *OPTIONAL)}
     findings = [
-        Finding(name, False, "not installed", f"install it: pip install {name}")
-        for name in NEEDED
-        if packages[name] is None
+        Finding(name, False, "not installed", f"install it: pip install {name}") for name in NEEDED if packages[name] is None
     ]
     policy, policy_finding = _policy(settings)
     findings.append(policy_finding)

@@ -13,6 +13,7 @@ import typer
 from controller.safe import one_line
 
 MESSAGE_LIMIT = 600
+OWN_PACKAGES = ("controller", "estimator", "graphs", "training")
 
 
 class ExitCode(IntEnum):
@@ -50,6 +51,11 @@ def reported() -> Iterator[None]:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:
         raise
+    except ModuleNotFoundError as e:
+        if e.name is None or e.name.partition(".")[0] in OWN_PACKAGES:
+            raise
+        say(f"error: {e.name} is not installed; controller doctor says what is missing")
+        raise typer.Exit(ExitCode.FAILURE) from None
     except (ValueError, RuntimeError, OSError) as e:
         code = code_of(e)
         if code is None:
@@ -78,6 +84,7 @@ def _known_codes() -> list[tuple[type[Exception], ExitCode]]:
         ("estimator.engines.base", "EngineUnreachable", ExitCode.UNREACHABLE),
         ("estimator.engines.base", "EngineError", ExitCode.FAILURE),
         ("estimator.loading", "LoadError", ExitCode.FAILURE),
+        ("estimator.calibration", "CombinerError", ExitCode.FAILURE),
         ("graphs.trace", "TraceError", ExitCode.FAILURE),
         ("graphs.policy_file", "PolicyError", ExitCode.USAGE),
         ("controller.questions", "QuestionError", ExitCode.USAGE),

@@ -15,8 +15,10 @@ from controller.reports import solve_report
 from controller.safe import one_line
 from controller.view import View
 from graphs.policy import Policy
-from graphs.trace import DecisionEvent, Event, ResultEvent, Trace
+from graphs.trace import DecisionEvent, Event, Trace
+from graphs.what_if import WhatIf, what_if
 
+MAX_PAUSE = 30.0  # seconds
 CUT_OFF = "the trace breaks off here: the run was cut off before its end"
 _SVG_FONTS = "@font-face"
 
@@ -29,9 +31,10 @@ class Pace:
     step: Callable[[], None] | None = None
 
     def wait(self, event: Event) -> None:
-        """Wait as long as the event took."""
-        if self.speed is not None:
-            time.sleep(getattr(event, "seconds", 0.0) / self.speed)
+        """Wait as long as the event took, but never longer than anybody would watch."""
+        took = getattr(event, "seconds", 0.0)
+        if self.speed is not None and isinstance(took, float):  # the result's seconds are a summary
+            time.sleep(max(0.0, min(took / self.speed, MAX_PAUSE)))
 
 
 def play(trace: Trace, view: View, pace: Pace | None = None) -> None:
@@ -40,8 +43,7 @@ def play(trace: Trace, view: View, pace: Pace | None = None) -> None:
     with view:
         view(trace.header)
         for event in trace.events:
-            if not isinstance(event, ResultEvent):
-                pace.wait(event)
+            pace.wait(event)
             view(event)
             if pace.step is not None and isinstance(event, DecisionEvent):
                 view.pause()
@@ -55,35 +57,39 @@ def decisions(trace: Trace) -> Iterator[DecisionEvent]:
     return (e for e in trace.events if isinstance(e, DecisionEvent))
 
 
-def picture(trace: Trace, alternatives: Mapping[int, Any], width: int) -> Console:
+def alternatives(trace: Trace, policy: Policy) -> dict[int, WhatIf]:
+    """What another policy would have decided, by the ordinal of the recorded decision."""
+    return dict(enumerate(what_if(trace, policy)))
+
+
+def picture(trace: Trace, others: Mapping[int, WhatIf], width: int) -> Console:
     """The whole view on a recording console, for ``export_svg`` and ``export_html``."""
     console = screen.recorder(width, io.StringIO())
-    play(trace, View(console, alternatives=alternatives, spinner=False))
+    play(trace, View(console, alternatives=others, spinner=False))
     return console
 
 
-def svg(trace: Trace, alternatives: Mapping[int, Any], width: int) -> str:
+def svg(trace: Trace, others: Mapping[int, WhatIf], width: int) -> str:
     """The view as an SVG picture that fetches nothing from elsewhere."""
-    text = picture(trace, alternatives, width).export_svg(title=one_line(trace.header.question, 60))
+    text = picture(trace, others, width).export_svg(title=one_line(trace.header.question, 60))
     return _without_web_fonts(text)
 
 
-def html(trace: Trace, alternatives: Mapping[int, Any], width: int) -> str:
+def html(trace: Trace, others: Mapping[int, WhatIf], width: int) -> str:
     """The view as a web page of its own."""
-    return picture(trace, alternatives, width).export_html()
+    return picture(trace, others, width).export_html()
 
 
-def report(trace: Trace, alternatives: Mapping[int, Any] | None, policy: Policy | None) -> dict[str, Any]:
+def report(trace: Trace, others: Mapping[int, WhatIf], policy: Policy | None) -> dict[str, Any]:
     """The object of ``replay --json``: the run as ``solve --json`` tells it (None where it did not get that far),
     whether the trace is complete, the decisions and, with another policy, what that one would have decided."""
-    rows = [
-        {"index": d.index, "action": d.action, "reason": d.reason, "score": d.scores[-1] if d.scores else None}
-        for d in decisions(trace)
-    ]
-    for i, row in enumerate(rows):
-        other = (alternatives or {}).get(i)
+    rows: list[dict[str, Any]] = []
+    for i, event in enumerate(decisions(trace)):
+        confidence = event.scores[-1] if event.scores else None
+        row = {"index": event.index, "action": event.action, "reason": event.reason, "confidence": confidence}
         if policy is not None:
-            row["what_if"] = None if other is None else {"action": str(other.action), "reason": other.reason}
+            row["what_if"] = _what_if(others.get(i))
+        rows.append(row)
     result = trace.result
     return {
         "complete": trace.complete,
@@ -92,6 +98,15 @@ def report(trace: Trace, alternatives: Mapping[int, Any] | None, policy: Policy 
         "decisions": rows,
         "what_if_policy": None if policy is None else policy.model_dump(),
     }
+
+
+def _what_if(other: WhatIf | None) -> dict[str, Any] | None:
+    """None behind the first decision that would have been another one."""
+    if other is None:
+        return None
+    action = None if other.action is None else other.action.value
+    values = {"action": action, "known": other.known, "text": other.text}
+    return {**values, "outcome": other.outcome, "saved_tokens": other.saved_tokens}
 
 
 def _without_web_fonts(text: str) -> str:

@@ -14,6 +14,7 @@ from rich.text import Text
 from controller.safe import visible
 from controller.theme import ACCENT, UNICODE, Levels, Symbols, bar_width
 from graphs.trace import Header, LookaheadEvent, ResultEvent, RevisionEvent, SegmentEvent
+from graphs.what_if import WhatIf
 
 INDENT = 3
 QUESTION_TITLE = "the question itself"
@@ -45,7 +46,7 @@ def bar(score: Interval, look: Look) -> Text:
     the high end."""
     cells, s, colour = bar_width(look.width), look.symbols, look.levels.colour(score.value)
     low, value, high = (round(x * cells) for x in (score.low, score.value, score.high))
-    text = Text(s.sure * low + s.value * (value - low), style=colour)
+    text = Text().append(s.sure * low + s.value * (value - low), style=colour)
     text.append(s.maybe * (high - value), style=f"{colour} dim")
     text.append(s.empty * (cells - high), style="dim")
     return text
@@ -85,19 +86,24 @@ def segment_note(event: SegmentEvent) -> str:
     return f"({', '.join(notes)})" if notes else ""
 
 
-def reading(
-    score: Interval, look: Look, lookahead: LookaheadEvent | None = None, title: str = ""
-) -> RenderableType:
+def reading(score: Interval, look: Look, lookahead: LookaheadEvent | None = None, title: str = "") -> RenderableType:
     """The confidence under a paragraph; with a title where no paragraph stands above."""
     line = confidence(score, look, lookahead)
     return _indented(Text(title, style="dim"), line) if title else _indented(line)
 
 
-def decided(action: str, reason: str, look: Look, label: str = "") -> RenderableType:
-    """The action and its reason in one dim line. ``label`` tells a what-if from what happened."""
-    text = Text(f"{look.symbols.of_action(action)} ", style="dim")
-    text.append(f"{label}{action}", style="" if action == "continue" else "bold")
+def decided(action: str, reason: str, look: Look) -> RenderableType:
+    """The action and its reason in one dim line."""
+    text = Text().append(f"{look.symbols.of_action(action)} ", style="dim")
+    text.append(action, style="dim" if action == "continue" else "bold")
     return _indented(text.append(f"  {visible(reason)}", style="dim"))
+
+
+def alternative(other: WhatIf, look: Look) -> RenderableType:
+    """What another policy would have done at the same place."""
+    same = other.action == other.recorded and other.outcome is None
+    text = Text().append(f"{look.symbols.otherwise} what if  ", style=ACCENT)
+    return _indented(text.append(visible(other.text), style="dim" if same else f"bold {ACCENT}"))
 
 
 def revision(event: RevisionEvent, look: Look) -> RenderableType:
@@ -146,7 +152,7 @@ def _outcome(event: ResultEvent, look: Look) -> Text:
     s, words = look.symbols, {"answered": "answer", "abstained": "abstained", "budget_spent": "budget spent"}
     symbol = s.finish if event.outcome == "answered" else s.abstain
     style = "bold" if event.confidence is None else f"bold {look.levels.colour(event.confidence)}"
-    text = Text(f"{symbol} {words[event.outcome]}", style=style)
+    text = Text().append(f"{symbol} {words[event.outcome]}", style=style)
     if event.answer is not None:
         text.append("  ").append(visible(event.answer), style="bold")
     return text

@@ -18,7 +18,7 @@ from graphs.trace import Emit, Event, Header, ResultEvent, TraceWriter
 if TYPE_CHECKING:
     from estimator.loading import Loaded
 
-RECORDED_PACKAGES = ("controller", "torch", "transformers", "peft", "langgraph")
+RECORDED_PACKAGES = ("finece-controller", "torch", "transformers", "peft", "langgraph")
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,7 @@ def run_one(run: Run, question: str, *, trace: TraceWriter | None = None, show: 
     return Solved(headers[0], result, None if trace is None else trace.path)
 
 
-async def arun_one(
-    run: Run, question: str, *, trace: TraceWriter | None = None, show: Emit | None = None
-) -> Solved:
+async def arun_one(run: Run, question: str, *, trace: TraceWriter | None = None, show: Emit | None = None) -> Solved:
     """``run_one`` beside a running event loop."""
     headers, emit = _listener(trace, show)
     loaded, names = run.loaded, names_of(run.loaded)

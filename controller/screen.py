@@ -43,11 +43,16 @@ def recorder(width: int = SHOWN_WIDTH, file: IO[str] | None = None) -> Console:
     return _console(file or sys.stdout, record=True, width=width, force_terminal=True, color_system="truecolor")
 
 
+def can_animate(console: Console) -> bool:
+    """Whether something may be drawn over: a real terminal, not a pipe that was only told to be colourful."""
+    return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
+
+
 @contextmanager
 def waiting(message: str) -> Iterator[None]:
     """A spinner on stderr while something takes its time; nothing where stderr is no terminal."""
     console = progress()
-    if not console.is_terminal or console.is_dumb_terminal:
+    if not can_animate(console):
         yield
         return
     with console.status(message, spinner="dots" if symbols_for(console) is UNICODE else "line"):

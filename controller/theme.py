@@ -25,6 +25,7 @@ class Symbols:
     abstain: str
     finish: str
     rejected: str
+    otherwise: str
     arrow: str
     dash: str
     separator: str
@@ -33,8 +34,8 @@ class Symbols:
         return {"continue": self.keep, "revise": self.revise, "abstain": self.abstain, "finish": self.finish}[action]
 
 
-UNICODE = Symbols("█", "▓", "▒", "·", "↓", "↺", "■", "✓", "✗", "→", "–", "·")
-ASCII = Symbols("#", "=", "-", ".", "v", "~", "X", "*", "x", "->", "-", "|")
+UNICODE = Symbols("█", "▓", "▒", "·", "↓", "↺", "■", "✓", "✗", "◇", "→", "–", "·")
+ASCII = Symbols("#", "=", "-", ".", "v", "~", "X", "*", "x", "?", "->", "-", "|")
 
 
 def symbols_for(console: Console) -> Symbols:

@@ -6,12 +6,11 @@ It only ever appends, so that what scrolled away is right, and so that a pipe ge
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.status import Status
 
-from controller import render
+from controller import render, screen
 from controller.render import Look
 from controller.theme import UNICODE, Levels, symbols_for
 from graphs.trace import (
@@ -27,6 +26,7 @@ from graphs.trace import (
     ScoreEvent,
     SegmentEvent,
 )
+from graphs.what_if import WhatIf
 
 WAITING = {
     "header": "reading the question",
@@ -35,7 +35,6 @@ WAITING = {
     "revision": "deciding",
 }
 QUESTION_INDEX = -1
-WHAT_IF = "what if: "
 
 
 class View:
@@ -44,13 +43,11 @@ class View:
     ``alternatives`` maps the ordinal of a decision (0 is the first) to what another policy would have done there.
     """
 
-    def __init__(
-        self, console: Console, *, alternatives: Mapping[int, Any] | None = None, spinner: bool = True
-    ) -> None:
+    def __init__(self, console: Console, *, alternatives: Mapping[int, WhatIf] | None = None, spinner: bool = True) -> None:
         self.console, self.alternatives = console, alternatives or {}
         self.look = Look(console.width, symbols_for(console))
         self.status: Status | None = None
-        self.spinner = spinner and console.is_terminal and not console.is_dumb_terminal
+        self.spinner = spinner and screen.can_animate(console)
         self.looks_ahead = False
         self.num_decisions = 0
         self._score: Score | None = None
@@ -88,7 +85,7 @@ class View:
                 self.print(render.result(event, self.look))
             case InterruptedEvent():
                 self._flush(None)
-                self.print(render.notice(f"interrupted: {event.reason}"))
+                self.print(render.notice(event.reason if event.reason == "interrupted" else f"stopped: {event.reason}"))
         self._wait(self._next_step(event))
 
     def print(self, part: RenderableType, *, gap: bool = False) -> None:
@@ -124,7 +121,7 @@ class View:
         other = self.alternatives.get(self.num_decisions)
         self.num_decisions += 1
         if other is not None:
-            self.print(render.decided(str(other.action), other.reason, self.look, WHAT_IF))
+            self.print(render.alternative(other, self.look))
 
     def _rule(self) -> None:
         self.console.rule(style="dim", characters="─" if self.look.symbols is UNICODE else "-")

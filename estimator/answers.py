@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from fractions import Fraction
 
 from estimator.types import ANSWER_CUE, Grader, Question
@@ -66,7 +65,6 @@ def to_number(text: str) -> Fraction | None:
         return Fraction(numerator) / Fraction(denominator or 1)
     except (ValueError, ZeroDivisionError):
         return None
-
 
 
 def _clean(answer: str) -> str | None:

@@ -80,7 +80,12 @@ def excess_aurc(confidence: ArrayLike, outcome: ArrayLike) -> float:
 
 
 def bootstrap(
-    metric: Metric, confidence: ArrayLike, outcome: ArrayLike, groups: ArrayLike | None = None, draws: int = 400, seed: int = 0
+    metric: Metric,
+    confidence: ArrayLike,
+    outcome: ArrayLike,
+    groups: ArrayLike | None = None,
+    draws: int = 400,
+    seed: int = 0,
 ) -> Interval:
     """``metric`` with a 95 % percentile interval; whole groups (questions) are resampled where ``groups`` names them."""
     c, y = _pair(confidence, outcome)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from estimator.types import PARAGRAPH_BREAK
+from estimator.types import PARAGRAPH_BREAK, Segment, StopReason
 
 
 class PositionKind(StrEnum):
@@ -71,3 +71,27 @@ def break_table(pieces: list[str]) -> BreakTable:
         opens=tuple(p.endswith("\n") and PARAGRAPH_BREAK not in p for p in pieces),
         closes=tuple(p.startswith("\n") and PARAGRAPH_BREAK not in p for p in pieces),
     )
+
+
+def reached(position: Position, table: BreakTable, tokens: tuple[int, ...], entropy: float) -> bool:
+    """Whether a position is reached after the last of ``tokens`` (all since the position before), which was drawn from a
+    distribution of that ``entropy``."""
+    if position.kind == PositionKind.PERIODIC:
+        return len(tokens) >= position.every
+    if position.kind == PositionKind.ENTROPY:
+        return entropy > position.threshold and len(tokens) >= position.gap
+    last = tokens[-1]
+    return table.breaks[last] or (len(tokens) > 1 and table.opens[tokens[-2]] and table.closes[last])
+
+
+def cut(segment: Segment, position: Position, table: BreakTable) -> tuple[Segment, ...]:
+    """A segment that was written in one go, as if it had been written from position to position."""
+    parts, begin = [], 0
+    for end in range(1, len(segment.token_ids) + 1):
+        last = end == len(segment.token_ids)
+        if last or reached(position, table, segment.token_ids[begin:end], segment.entropies[end - 1]):
+            span = slice(begin, end)
+            stop = segment.stop if last else StopReason.POSITION
+            parts.append(Segment(segment.token_ids[span], segment.logprobs[span], segment.entropies[span], stop))
+            begin = end
+    return tuple(parts)

@@ -144,12 +144,8 @@ class Nodes:
         decision = decide(standing, self.use.policy)
         action = decision.action.value
         facts = {**asdict(standing), "scores": list(standing.scores)}
-        self.emit(
-            DecisionEvent(index=last_index(state), action=action, reason=decision.reason, cut=decision.cut, **facts)
-        )
-        chosen = DecisionState(
-            action=action, reason=decision.reason, cut=decision.cut, budget_spent=decision.budget_spent
-        )
+        self.emit(DecisionEvent(index=last_index(state), action=action, reason=decision.reason, cut=decision.cut, **facts))
+        chosen = DecisionState(action=action, reason=decision.reason, cut=decision.cut, budget_spent=decision.budget_spent)
         return {"steps": with_last_step(state, decision=action), "decision": chosen}
 
     def revise(self, state: State) -> Update:
@@ -187,9 +183,7 @@ class Nodes:
     def _room(self, state: State) -> int:
         return self.use.policy.budget - spent(state)
 
-    def _write(
-        self, state: State, segment: Segment, purpose: Purpose, *, seconds: float, reused: bool = False
-    ) -> Update:
+    def _write(self, state: State, segment: Segment, purpose: Purpose, *, seconds: float, reused: bool = False) -> Update:
         """Append a segment to the answer."""
         written, text = segment_state(segment), self.use.engine.decode(segment.token_ids)
         attempt = state["revisions"] if purpose == "revision" else 0

@@ -37,17 +37,17 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    accept: float = Field(0.5, ge=0, le=1)
-    revise: float = Field(0.2, ge=0, le=1)
-    drop: float = Field(0.4, ge=0, le=1)
-    abstain: float = Field(0.1, ge=0, le=1)
-    give_up: float = Field(0.0, ge=0, le=1)
-    max_revisions: int = Field(2, ge=0, le=64)
-    budget: int = Field(1024, ge=1)
-    temperature: float = Field(1.0, ge=0, le=5)
-    width: int = Field(0, ge=0, le=64)
-    depth: int = Field(0, ge=0, le=8)
-    alpha: float = Field(0.5, ge=0, le=1)
+    accept: float = Field(default=0.5, ge=0, le=1)
+    revise: float = Field(default=0.2, ge=0, le=1)
+    drop: float = Field(default=0.4, ge=0, le=1)
+    abstain: float = Field(default=0.1, ge=0, le=1)
+    give_up: float = Field(default=0.0, ge=0, le=1)
+    max_revisions: int = Field(default=2, ge=0, le=64)
+    budget: int = Field(default=1024, ge=1)
+    temperature: float = Field(default=1.0, ge=0, le=5)
+    width: int = Field(default=0, ge=0, le=64)
+    depth: int = Field(default=0, ge=0, le=8)
+    alpha: float = Field(default=0.5, ge=0, le=1)
     position: str = "paragraph"
 
     @model_validator(mode="after")

@@ -33,9 +33,7 @@ def load_policy(path: str | Path) -> Policy:
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
-        raise PolicyError(
-            f"{path}: {place + ': ' if place else ''}{problem['msg'].removeprefix('Value error, ')}"
-        ) from None
+        raise PolicyError(f"{path}: {place + ': ' if place else ''}{problem['msg'].removeprefix('Value error, ')}") from None
 
 
 def save_policy(policy: Policy, path: str | Path, comment: str = "") -> None:

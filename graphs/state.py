@@ -99,9 +99,7 @@ def segment_state(segment: Segment) -> SegmentState:
 
 
 def segment_of(state: SegmentState) -> Segment:
-    return Segment(
-        tuple(state["token_ids"]), tuple(state["logprobs"]), tuple(state["entropies"]), StopReason(state["stop"])
-    )
+    return Segment(tuple(state["token_ids"]), tuple(state["logprobs"]), tuple(state["entropies"]), StopReason(state["stop"]))
 
 
 def score_state(confidence: Confidence) -> ScoreState:

@@ -120,9 +120,7 @@ class TraceWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self.close()
 
 
@@ -176,9 +174,7 @@ def _read_line(line: bytes, chain: str, where: str, *, first: bool) -> tuple[Eve
         raise TraceError(f"{where}: " + ("not a trace: the first line is no header" if first else "not an event"))
     version = data.get("schema_version")
     if first and isinstance(version, int) and version > SCHEMA_VERSION:
-        raise TraceError(
-            f"{where}: schema version {version} is newer than {SCHEMA_VERSION}, the newest read here: update"
-        )
+        raise TraceError(f"{where}: schema version {version} is newer than {SCHEMA_VERSION}, the newest read here: update")
     found = _CHAINED.fullmatch(line.decode())
     if found is None:
         raise TraceError(f"{where}: the checksum is missing")

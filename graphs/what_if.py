@@ -69,7 +69,7 @@ def _one(event: DecisionEvent, recorded: Policy, policy: Policy, total: int, *, 
             return WhatIf(event.index, action, None, False, f"a revision cut short at {place}: unknown from this trace")
         text = f"would have spent its budget of {policy.budget} tokens at {place}"
         return WhatIf(event.index, action, Action.ABSTAIN, True, text, "budget_spent", total - policy.budget)
-    if event.spent == recorded.budget < policy.budget and not event.finished:
+    if event.spent == recorded.budget < policy.budget and (just_revised or not event.finished):
         text = f"would have written on at {place}, where the budget cut the run short: unknown from this trace"
         return WhatIf(event.index, action, None, False, text)
     decision = decide(_standing(event), policy)
@@ -77,9 +77,7 @@ def _one(event: DecisionEvent, recorded: Policy, policy: Policy, total: int, *, 
         return _ended(event, decision, total)
     if decision.action is action and decision.cut == event.cut:
         return WhatIf(event.index, action, action, True, SAME)
-    return WhatIf(
-        event.index, action, decision.action, False, f"{_would(decision)} at {place}: unknown from this trace"
-    )
+    return WhatIf(event.index, action, decision.action, False, f"{_would(decision)} at {place}: unknown from this trace")
 
 
 def _ended(event: DecisionEvent, decision: Decision, total: int) -> WhatIf:

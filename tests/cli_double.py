@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from controller import assemble
 from controller.cli import app
 from estimator.engines.scripted import ScriptedEngine
+from estimator.loading import Loaded
 from estimator.scorers.scripted import ScriptedScorer
 
 PENS = "3 pens with 4 sheep each, 7 are sold: how many are left?"
@@ -31,27 +32,24 @@ CONFIDENCES = {
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """As ``estimator.loading.Loaded``."""
+class Double(Loaded):
+    """What would have been loaded, with the scripted engine's counters in sight."""
 
     engine: ScriptedEngine
-    scorer: ScriptedScorer
-    model: str = "scripted-model"
-    estimator: str = "scripted-estimator"
-    hashes: dict[str, str] = field(default_factory=lambda: {"base": "b", "adapter": "a", "prompt": "p"})
-    warnings: tuple[str, ...] = ()
 
 
-def scripted(script=None, failures=None, **options) -> Loaded:
+def scripted(script=None, failures=None, **options) -> Double:
     """The double; ``failures`` maps the number of an engine call to what it raises."""
     engine = ScriptedEngine(script or SCRIPT, CONFIDENCES, failures=failures, **options)
-    return Loaded(engine, ScriptedScorer(lambda answer: engine.confidence(engine.decode(answer.token_ids))))
+    scorer = ScriptedScorer(lambda answer: engine.confidence(engine.decode(answer.token_ids)))
+    hashes = {"base": "b", "adapter": "a", "prompt": "p"}
+    return Double(engine, scorer, "scripted-model", "scripted-estimator", hashes)
 
 
-def use(monkeypatch: pytest.MonkeyPatch, loaded: Loaded | None = None) -> Loaded:
+def use(monkeypatch: pytest.MonkeyPatch, loaded: Double | None = None) -> Double:
     """Put the double in where the model would be loaded."""
     loaded = loaded or scripted()
-    monkeypatch.setattr(assemble, "load_for", lambda settings, policy: loaded)
+    monkeypatch.setattr(assemble, "load_for", lambda settings: loaded)
     monkeypatch.setattr(assemble, "shipped_policy_path", lambda: None)
     return loaded
 

@@ -116,9 +116,7 @@ def test_held_out_stems_stay_out_of_training():
     for form, texts in ((key[0], texts) for key, texts in choice_base.WORDING.items() if key[1] == "ask"):
         rng = random.Random(form)
         slots = {"category": "x", "a_category": "a x", "cue": "y", "factor": 3, "letter": "q"}
-        seen = {
-            split: {choice_base.ask(rng, form, split, **slots) for _ in range(200)} for split in ("train", "heldout")
-        }
+        seen = {split: {choice_base.ask(rng, form, split, **slots) for _ in range(200)} for split in ("train", "heldout")}
         assert not seen["train"] & seen["heldout"]
         assert len(seen["heldout"]) == 2 and len(seen["train"]) == len(texts) - 2
 

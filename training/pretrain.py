@@ -163,7 +163,10 @@ def train(rank: int, corpus: Corpus, recipe: Recipe, tokenizer: PreTrainedTokeni
             optim.step()
             optim.zero_grad(set_to_none=False)
         if rank == 0 and (step + 1) % 50 == 0:
-            print(f"step {step + 1}/{recipe.steps} loss {np.mean(recent[-50:]):.4f} {time.monotonic() - started:.0f}s", flush=True)
+            print(
+                f"step {step + 1}/{recipe.steps} loss {np.mean(recent[-50:]):.4f} {time.monotonic() - started:.0f}s",
+                flush=True,
+            )
         if rank == 0 and ((step + 1) % 500 == 0 or step + 1 == recipe.steps):
             save(model, tokenizer, recipe, out)
     if recipe.processes > 1:

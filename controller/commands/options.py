@@ -15,19 +15,19 @@ Config = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(help="Model: 'embedded', a folder or Hub name, or a server's URL.", rich_help_panel=_RUN),
+    typer.Option(help="Model: 'embedded', a folder or a Hub name.", rich_help_panel=_RUN),
 ]
 Estimator = Annotated[
     str | None, typer.Option(help="Confidence estimator that reads the model: a folder.", rich_help_panel=_RUN)
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of all sampling.", rich_help_panel=_RUN)]
-PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", metavar="FILE.toml", help="Policy file, as 'tune' writes it.")
-]
+PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE.toml", help="Policy file, as 'tune' writes it.")]
 RunPolicyFile = Annotated[
     Path | None,
     typer.Option(
-        "--policy", metavar="FILE.toml", help="Thresholds and bounds; the options below change it.",
+        "--policy",
+        metavar="FILE.toml",
+        help="Thresholds and bounds; the options below change it.",
         rich_help_panel=_POLICY,
     ),
 ]
@@ -41,6 +41,4 @@ Lookahead = Annotated[
 ]
 Temperature = Annotated[float | None, typer.Option(help="Sampling temperature; 0 is greedy.", rich_help_panel=_POLICY)]
 Budget = Annotated[int | None, typer.Option(help="Most tokens for one question.", rich_help_panel=_POLICY)]
-Accept = Annotated[
-    float | None, typer.Option(help="Confidence from which an answer is given out.", rich_help_panel=_POLICY)
-]
+Accept = Annotated[float | None, typer.Option(help="Confidence from which an answer is given out.", rich_help_panel=_POLICY)]

@@ -59,14 +59,14 @@ def _replay(
     if json:
         screen.print_json(playback.report(trace, others, policy))
     elif not any(pictures.values()):
-        playback.play(trace, View(screen.output(), alternatives=others), pace)
+        playback.play(trace, View(screen.output(), alternatives=others, spinner=pace.speed is not None), pace)
 
 
 def _pace(speed: float, step: bool, static: bool) -> Pace:
     from controller.playback import Pace
 
     if step:
-        return Pace(step=lambda: _ask())
+        return Pace(step=_ask)
     return Pace(None if static or not sys.stdout.isatty() else speed)
 
 

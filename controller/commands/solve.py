@@ -20,9 +20,7 @@ def command(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="With --file: where the results go, instead of stdout.")] = None,
     json: options.Json = False,
-    trace: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Record the run here; with --file a folder.")
-    ] = None,
+    trace: Annotated[Path | None, typer.Option(metavar="PATH", help="Record the run here; with --file a folder.")] = None,
     seed: options.Seed = None,
     policy: options.RunPolicyFile = None,
     accept: options.Accept = None,
@@ -75,9 +73,7 @@ def _solve_one(question: str, json: bool, trace: Path | None, flags: dict[str, A
     return OUTCOME_CODES[solved.result.outcome]
 
 
-def _solve_file(
-    file: Path, out: Path | None, trace: Path | None, flags: dict[str, Any], config: Path | None
-) -> ExitCode:
+def _solve_file(file: Path, out: Path | None, trace: Path | None, flags: dict[str, Any], config: Path | None) -> ExitCode:
     from contextlib import ExitStack
 
     from controller import questions

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from estimator.positions import Position
+from estimator.positions import BreakTable, Position
 from estimator.types import Segment, Tokens
 
 
@@ -76,6 +76,11 @@ class Engine(Protocol):
 
     @property
     def end_id(self) -> int: ...
+
+    @property
+    def table(self) -> BreakTable:
+        """What each vocabulary entry does to a paragraph."""
+        ...
 
     def sample(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         """Per request its n continuations, in order."""

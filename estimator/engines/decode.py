@@ -204,7 +204,15 @@ class Batch:
         last = len(self.rows) - 1
         if slot != last:
             self.cache.move(last, slot)
-            for state in (self.starts, self.counts, self.ids, self.logprobs, self.entropies, self.uniforms, self.logits):
+            for state in (
+                self.starts,
+                self.counts,
+                self.ids,
+                self.logprobs,
+                self.entropies,
+                self.uniforms,
+                self.logits,
+            ):
                 state[slot] = state[last]
             self.rows[slot] = self.rows[last]
         self.rows.pop()

@@ -71,7 +71,8 @@ class LocalEngine:
         self.level_ids, self.threads = list(level_ids), threads
         self.max_context: int = model.config.get_text_config().max_position_embeddings
         pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
-        self.decoder = Decoder(model, _end_ids(model, tokenizer), break_table(pieces), max_rows)
+        self.table = break_table(pieces)
+        self.decoder = Decoder(model, _end_ids(model, tokenizer), self.table, max_rows)
         self.base_cache, self.adapter_cache = PrefixCache(), PrefixCache()
         self._usage = Usage()
         self._lock, self._count_lock = threading.RLock(), threading.Lock()
@@ -127,6 +128,19 @@ class LocalEngine:
         if not read.isfinite().all():
             raise EngineError("the estimator's readout is not finite: its weights are damaged or do not fit the base model")
         return [tuple(row) for row in read.tolist()]
+
+    @torch.inference_mode()
+    def embed(self, texts: Sequence[tuple[Tokens, Tokens]]) -> torch.Tensor:
+        """Per (prefix, continuation) the mean last hidden state of the continuation's tokens, as the base model has it."""
+        whole = [(*prefix, *continuation) for prefix, continuation in texts]
+        out: dict[int, torch.Tensor] = {}
+        with self._lock, self._base():
+            for chunk in _chunks(sorted(range(len(whole)), key=lambda i: len(whole[i])), whole):
+                hidden = self.model.base_model(input_ids=self._padded([whole[i] for i in chunk]), use_cache=False)
+                for row, i in enumerate(chunk):
+                    out[i] = hidden.last_hidden_state[row, len(texts[i][0]) : len(whole[i])].float().mean(0)
+                self._count(prefilled=sum(len(whole[i]) for i in chunk))
+        return torch.stack([out[i] for i in range(len(whole))])
 
     def _base(self) -> AbstractContextManager[Any]:
         """Inside, the adapter is out of the computation altogether, not merely scaled to zero."""
@@ -212,7 +226,9 @@ class LocalEngine:
     def _check_lengths(self, prefixes: Sequence[Tokens], room: int = 0) -> None:
         longest = max(map(len, prefixes), default=0)
         if longest + room > self.max_context:
-            raise ContextTooLong(f"{longest} tokens do not fit {self.name}'s context of {self.max_context}: shorten the question")
+            raise ContextTooLong(
+                f"{longest} tokens do not fit {self.name}'s context of {self.max_context}: shorten the question"
+            )
 
     def _count(self, **tokens: int) -> None:
         with self._count_lock:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
-from estimator.positions import Position, PositionKind
+from estimator.positions import BreakTable, reached
 from estimator.prompts import PLAIN_TEMPLATE
 from estimator.types import PARAGRAPH_BREAK, Segment, StopReason, Tokens
 
@@ -63,6 +64,10 @@ class ScriptedEngine:
     @property
     def usage(self) -> Usage:
         return self._usage
+
+    @property
+    def table(self) -> BreakTable:
+        return _table()
 
     def prompt_ids(self, question: str) -> Tokens:
         return self.text_ids(PLAIN_TEMPLATE.format(question=question))
@@ -146,6 +151,14 @@ def last_mentioned(values: Mapping[str, float]) -> Reading:
     return read
 
 
+@cache
+def _table() -> BreakTable:
+    """One character can never hold a blank line; two newlines after each other are one."""
+    newline = ord("\n")
+    is_newline = (*[False] * newline, True, *[False] * (END_ID - newline))
+    return BreakTable(breaks=(False,) * (END_ID + 1), opens=is_newline, closes=is_newline)
+
+
 def _reading(given: float | Reading) -> Reading:
     return given if callable(given) else lambda _: given
 
@@ -162,14 +175,6 @@ def _mixed(value: float, levels: Sequence[float]) -> tuple[float, ...]:
 def _stop(ids: Sequence[int], entropies: Sequence[float], sampling: Sampling) -> StopReason | None:
     if ids[-1] == END_ID:
         return StopReason.END
-    if sampling.position is not None and _at_position(ids, entropies[-1], sampling.position):
+    if sampling.position is not None and reached(sampling.position, _table(), tuple(ids), entropies[-1]):
         return StopReason.POSITION
     return StopReason.LENGTH if len(ids) >= sampling.max_tokens else None
-
-
-def _at_position(ids: Sequence[int], entropy: float, position: Position) -> bool:
-    if position.kind is PositionKind.PERIODIC:
-        return len(ids) >= position.every
-    if position.kind is PositionKind.ENTROPY:
-        return entropy > position.threshold and len(ids) >= position.gap
-    return tuple(ids[-2:]) == tuple(map(ord, PARAGRAPH_BREAK))

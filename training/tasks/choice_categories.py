@@ -91,10 +91,7 @@ def homes(noun: str) -> frozenset[str]:
 def outsiders(name: str, related: bool) -> tuple[tuple[str, str], ...]:
     """The (category, member) pairs whose member is surely not in the named category."""
     return tuple(
-        (other, noun)
-        for other in disjoint(name, related)
-        for noun in categories()[other].members
-        if name not in homes(noun)
+        (other, noun) for other in disjoint(name, related) for noun in categories()[other].members if name not in homes(noun)
     )
 
 

@@ -45,9 +45,7 @@ def properties() -> dict[str, Property]:
     for row in facts.read_table("properties.tsv"):
         key = f"{row['relation']}:{row['cue']}"
         also = frozenset(filter(None, row["also"].split("|")))
-        found[key] = Property(
-            key, row["relation"], row["cue"], row["answer"], row["form"], also, float(row["prominence"])
-        )
+        found[key] = Property(key, row["relation"], row["cue"], row["answer"], row["form"], also, float(row["prominence"]))
     return found
 
 

@@ -23,9 +23,7 @@ _STEP_SHARES = ((1, 0.32), (2, 0.59), (3, 0.75), (4, 0.86), (5, 0.94), (6, 1.0))
 _CHAIN_SHARES = {1: 0.06, 2: 0.22, 3: 0.35, 4: 0.4, 5: 0.5, 6: 0.5}
 
 PATTERNS: tuple[Pattern, ...] = tuple(
-    pattern
-    for table in (ADDITION, SUBTRACTION, MULTIPLICATION, DIVISION, TWO, MORE)
-    for pattern in parse_patterns(table)
+    pattern for table in (ADDITION, SUBTRACTION, MULTIPLICATION, DIVISION, TWO, MORE) for pattern in parse_patterns(table)
 )
 
 

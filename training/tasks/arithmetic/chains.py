@@ -212,13 +212,7 @@ def _pick(rng: random.Random, options: list[T]) -> T:
 def _start(scene: Scene, domain: Domain, steps: int) -> tuple[str, list[Step]]:
     """The opening sentence, and its solution step when the opening itself is a small computation."""
     rng, numbers = scene.rng, scene.numbers
-    if (
-        domain.countable
-        and domain is not _DOMAINS[5]
-        and domain is not _DOMAINS[8]
-        and steps > 1
-        and rng.random() < 0.3
-    ):
+    if domain.countable and domain is not _DOMAINS[5] and domain is not _DOMAINS[8] and steps > 1 and rng.random() < 0.3:
         text, step = _pick(rng, _OPENINGS["*" if rng.random() < 0.6 else "+"])
         top = 11 if step.op == "*" else 80
         numbers["a"], numbers["b"] = 2 + int(rng.random() * top), 2 + int(rng.random() * top)

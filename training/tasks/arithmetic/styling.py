@@ -44,17 +44,13 @@ _COMMON = re.compile(
     r"^(He|She|They|There|The|A|An|You|Your|My|His|Her|It|"
     r"One|Some|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten|Eleven|Twelve|Half|Rain|All|[A-Z][a-z]+ [a-z]*s were)\b"
 )
-_BACKWARD = re.compile(
-    r"\b(he|she|they|them|it|his|her|left|rest|now|others|each|that|you|the|those|these)\b", re.IGNORECASE
-)
+_BACKWARD = re.compile(r"\b(he|she|they|them|it|his|her|left|rest|now|others|each|that|you|the|those|these)\b", re.IGNORECASE)
 
 
 def restyle(scene: Scene, sentences: list[str]) -> str:
     """The question's text from its sentences, sometimes with a distractor, joined by 'If' or turned round."""
     rng = scene.rng
-    parts = [
-        " ".join(sentence.split()).replace(" .", ".").replace(" ?", "?").replace(" ,", ",") for sentence in sentences
-    ]
+    parts = [" ".join(sentence.split()).replace(" .", ".").replace(" ?", "?").replace(" ,", ",") for sentence in sentences]
     roll = rng.random()
     if len(parts) > 1:
         if roll < DISTRACTOR_SHARE:

@@ -1,0 +1,53 @@
+"""What lies beside weights, so that loading can check that model, adapter and policy belong together."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from estimator.prompts import INSTRUCTION, prompt_ids
+
+CARD = "finece.json"
+COMBINER = "combiner.json"
+POLICY = "policy.toml"
+HASHED_WHOLE = 64 << 20
+BLOCK = 1 << 20
+
+
+class Card(BaseModel):
+    """The estimator's card: what it was trained on, and what its levels mean."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = 1
+    base_hash: str
+    prompt_hash: str
+    data_hash: str
+    level_ids: list[int]
+    level_values: list[float]
+    seed: int
+    recipe: dict[str, float | int | str]
+    versions: dict[str, str]
+
+
+def model_hash(directory: Path) -> str:
+    """Hash of a model directory's weights (``*.safetensors``), adapter or base. Files over 64 MiB are hashed by size, first,
+    middle and last MiB, so that a 15 GB model is checked in a moment; a change elsewhere in them goes unnoticed."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.glob("*.safetensors")):
+        size = path.stat().st_size
+        digest.update(f"{path.name}:{size}:".encode())
+        with path.open("rb") as file:
+            for begin in (0,) if size <= HASHED_WHOLE else (0, size // 2, size - BLOCK):
+                file.seek(begin)
+                digest.update(file.read(size if size <= HASHED_WHOLE else BLOCK))
+    return digest.hexdigest()[:16]
+
+
+def prompt_hash(tokenizer: Any) -> str:
+    """Hash of the prompt's form: instruction, template and vocabulary as they show in one probe question."""
+    probe = prompt_ids(tokenizer, "How many legs do 3 dogs have?")
+    return hashlib.sha256(f"{INSTRUCTION}|{tokenizer.chat_template}|{probe}".encode()).hexdigest()[:16]

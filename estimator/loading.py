@@ -1,0 +1,229 @@
+"""From names to a working engine and scorer, with the checks that model, adapter and combination belong together.
+
+Nothing heavy is imported before something is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from estimator.artefacts import CARD, COMBINER, POLICY, Card, model_hash, prompt_hash
+from estimator.calibration import Combiner, CombinerError, read_combiner
+from estimator.engines.base import Engine
+from estimator.scorers.base import Scorer
+
+EMBEDDED = "embedded"
+
+
+class LoadError(ValueError):
+    """A model or an estimator cannot be used; the message names it and the remedy in one line."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An engine, the scorer on it, and what identifies them: hashes of ``base``, ``adapter`` and ``prompt``."""
+
+    engine: Engine
+    scorer: Scorer
+    model: str
+    estimator: str
+    hashes: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: whether it is right, what was found, and what to do where it is not."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def embedded_dir() -> Path:
+    """Where the embedded model's files lie: ``base/``, ``adapter/`` and the fitted policy."""
+    return Path(str(resources.files("estimator"))) / "embedded"
+
+
+def default_policy_path() -> Path | None:
+    """The fitted policy of the embedded model, if it is there."""
+    path = embedded_dir() / POLICY
+    return path if path.is_file() else None
+
+
+def base_dir(model: str) -> Path:
+    """The directory of a model's files: the embedded one, a local path, or a hub name's snapshot in the local cache."""
+    if model == EMBEDDED:
+        return embedded_dir() / "base"
+    path = Path(model)
+    if path.is_dir():
+        return path
+    if model.startswith((".", "/", "~")) or path.exists():
+        raise LoadError(f"no model directory at {model}: check --model")
+    return _snapshot(model)
+
+
+def adapter_dir(model: str, estimator: str | None) -> Path:
+    """The directory of the estimator: the one named, else the one that comes with the embedded model."""
+    if estimator is None:
+        if model != EMBEDDED:
+            raise LoadError(f"no estimator is named for {model}: give --estimator DIR, or train one")
+        return embedded_dir() / "adapter"
+    path = Path(estimator)
+    if not path.is_dir():
+        raise LoadError(f"no estimator directory at {estimator}: check --estimator")
+    return path
+
+
+def load(model: str = EMBEDDED, estimator: str | None = None, *, threads: int = 1, device: str | None = None) -> Loaded:
+    """The local engine with its adapter, and the combined scorer. LoadError where anything is missing or does not fit."""
+    base, adapter = base_dir(model), adapter_dir(model, estimator)
+    failed = [c for c in check_files(base, adapter) if not c.ok]
+    if failed:
+        raise LoadError(f"{failed[0].detail}: {failed[0].remedy}")
+    card, combiner = read_card(adapter), read_combiner(adapter / COMBINER)
+    engine = local_engine(base, adapter, card, name=model, threads=threads, device=device)
+    hashes = {"base": card.base_hash, "adapter": combiner.adapter_hash, "prompt": card.prompt_hash}
+    if prompt_hash(engine.tokenizer) != card.prompt_hash:
+        raise LoadError(f"the estimator at {adapter} was trained on another prompt form: train it again for this version")
+    from estimator.scorers.finece import CombinedScorer
+
+    return Loaded(engine, CombinedScorer(engine, combiner), model, str(estimator or "embedded"), hashes)
+
+
+def local_engine(
+    base: Path,
+    adapter: Path | None,
+    card: Card | None,
+    *,
+    name: str,
+    threads: int = 1,
+    device: str | None = None,
+    max_rows: int = 128,
+) -> Any:
+    """A LocalEngine from directories; without an adapter it generates and does not score."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    from estimator.engines.local import LocalEngine
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.float32 if device == "cpu" else "auto"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        net = AutoModelForCausalLM.from_pretrained(base, dtype=dtype).to(device).eval()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise LoadError(f"the model at {base} cannot be read ({_first_line(error)}): get it again") from error
+    except Exception as error:
+        # safetensors raises a class of its own, derived from Exception directly.
+        if type(error).__name__ != "SafetensorError":
+            raise
+        raise LoadError(f"the weights at {base} are damaged ({_first_line(error)}): get them again") from error
+    if device == "cpu" and sum(p.numel() for p in net.parameters()) < 50_000_000:
+        torch.set_num_threads(1)  # at this size two threads are slower than one
+    if adapter is None or card is None:
+        return LocalEngine(net, tokenizer, name=name, threads=threads, max_rows=max_rows)
+    from peft import PeftModel
+
+    try:
+        peft = PeftModel.from_pretrained(net, str(adapter)).eval()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise LoadError(f"the estimator at {adapter} does not fit {name} ({_first_line(error)}): train one for it") from error
+    return LocalEngine(net, tokenizer, name=name, peft=peft, level_ids=card.level_ids, threads=threads, max_rows=max_rows)
+
+
+def read_card(adapter: Path) -> Card:
+    try:
+        return Card.model_validate_json((adapter / CARD).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise LoadError(f"{adapter / CARD} is missing or damaged: train the estimator again") from error
+
+
+def check(model: str = EMBEDDED, estimator: str | None = None) -> list[Check]:
+    """What ``doctor`` reports on the files of a model and an estimator; never raises for what it finds wrong."""
+    try:
+        base, adapter = base_dir(model), adapter_dir(model, estimator)
+    except LoadError as error:
+        detail, _, remedy = str(error).partition(": ")
+        return [Check("files", False, detail, remedy)]
+    return check_files(base, adapter)
+
+
+def check_files(base: Path, adapter: Path) -> list[Check]:
+    """Whether base, adapter and combination are there, whole, and made for each other (by hash)."""
+    checks = [_check_weights("model", base), _check_weights("estimator", adapter)]
+    if not all(c.ok for c in checks):
+        return checks
+    try:
+        card, combiner = read_card(adapter), read_combiner(adapter / COMBINER)
+    except (LoadError, CombinerError) as error:
+        detail, _, remedy = str(error).rpartition(": ")
+        return [*checks, Check("estimator card", False, detail, remedy)]
+    return [*checks, *_check_hashes(base, adapter, card, combiner)]
+
+
+def _check_weights(name: str, directory: Path) -> Check:
+    if not list(directory.glob("*.safetensors")):
+        return Check(name, False, f"no weights (*.safetensors) at {directory}", "check the path, or get the files again")
+    for path in directory.glob("*.safetensors"):
+        if not _whole(path):
+            return Check(name, False, f"the weights in {path} are damaged", "get the file again")
+    return Check(name, True, f"{directory} ({model_hash(directory)})")
+
+
+def _check_hashes(base: Path, adapter: Path, card: Card, combiner: Combiner) -> list[Check]:
+    base_hash, adapter_hash = model_hash(base), model_hash(adapter)
+    return [
+        Check(
+            "estimator fits the model",
+            card.base_hash == base_hash,
+            f"the estimator at {adapter} was trained on base {card.base_hash}, the model at {base} is {base_hash}",
+            "name the model it was trained on, or train an estimator for this one",
+        ),
+        Check(
+            "combination fits the estimator",
+            (combiner.base_hash, combiner.adapter_hash) == (base_hash, adapter_hash),
+            f"the combination in {adapter} was fitted on adapter {combiner.adapter_hash}, its weights are {adapter_hash}",
+            "fit the combination again, or get the estimator's files again",
+        ),
+    ]
+
+
+def _whole(path: Path) -> bool:
+    """A safetensors file whose header can be read and whose size is what the header says."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= size - 8:
+            return False
+        try:
+            header = json.loads(file.read(length))
+        except ValueError:
+            return False
+    ends = [t["data_offsets"][1] for name, t in header.items() if name != "__metadata__"]
+    return 8 + length + max(ends, default=0) == size
+
+
+def _snapshot(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise LoadError(f"no model {name!r} here or on the hub ({_first_line(error)}): check --model") from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0].rstrip(".:")[:160]

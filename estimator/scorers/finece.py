@@ -1,0 +1,53 @@
+"""FineCE's trained estimator: the adapter alone (as the paper has it), and combined with the free signals (as shipped)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from estimator.calibration import Combiner, adapter_inputs
+from estimator.engines.base import Engine
+from estimator.levels import interval, mean, sharpen, tilt
+from estimator.signals import signals, state_of
+from estimator.types import Answer, Confidence
+
+
+class AdapterScorer:
+    """The adapter's one-token readout: the mean of its distribution over the levels, and its own 80 % interval."""
+
+    name = "finece-adapter"
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def score(self, answers: Sequence[Answer]) -> list[Confidence]:
+        out = []
+        for levels in map(np.array, self.engine.levels([a.token_ids for a in answers])):
+            value = float(mean(levels))
+            low, high = interval(levels)
+            out.append(Confidence(value, min(low, value), max(high, value), {"adapter": value}))
+        return out
+
+
+class CombinedScorer:
+    """The adapter's reading and the log-probabilities of what was generated, through a small fitted model; the adapter's
+    distribution is shifted to the combined mean, which gives the interval."""
+
+    name = "finece"
+
+    def __init__(self, engine: Engine, combiner: Combiner) -> None:
+        self.engine, self.combiner = engine, combiner
+
+    def score(self, answers: Sequence[Answer]) -> list[Confidence]:
+        read = self.engine.levels([a.token_ids for a in answers])
+        return [self._combine(a, np.array(levels)) for a, levels in zip(answers, read, strict=True)]
+
+    def _combine(self, answer: Answer, levels: np.ndarray) -> Confidence:
+        state, free = state_of(answer), signals(answer)
+        value = float(self.combiner.combined[state](np.concatenate([adapter_inputs(levels), free])))
+        parts = {"adapter": float(mean(levels))}
+        if state in self.combiner.signals:
+            parts["signals"] = float(self.combiner.signals[state](free))
+        low, high = interval(tilt(sharpen(levels, self.combiner.power[state]), value))
+        return Confidence(value, min(low, value), max(high, value), parts)

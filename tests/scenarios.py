@@ -1,0 +1,100 @@
+"""Scripted questions, scorers and random worlds that several test files share."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+
+from estimator.engines.scripted import ScriptedEngine, last_mentioned
+from estimator.scorers.scripted import ScriptedScorer
+from graphs.events import Event, Header, ResultEvent
+from graphs.policy import Policy
+from graphs.reasoning import solve
+from graphs.trace import Trace
+
+Kind = TypeVar("Kind")
+QUESTION = "What is 2 + 3?"
+GOOD = ["Add the numbers.", "That is right: 5.", "#### 5"]
+BAD = ["Add the numbers.", "That is wrong: 6.", "#### 6"]
+VALUES = {"Add": 0.6, "right": 0.9, "wrong": 0.1}
+
+
+def scorer_by_text(engine: ScriptedEngine, values: dict[str, float]) -> ScriptedScorer:
+    read = last_mentioned(values)
+    return ScriptedScorer(lambda answer: read(engine.decode(answer.token_ids)))
+
+
+def scene(*answers: list[str], values: dict[str, float] | None = None, **engine: object):
+    """An engine that gives these answers to QUESTION in turn, and a scorer by the text's last mentioned fragment."""
+    made = ScriptedEngine({QUESTION: answers}, **engine)  # type: ignore[arg-type]
+    return made, scorer_by_text(made, VALUES if values is None else values)
+
+
+@dataclass(frozen=True)
+class World:
+    """A random script, random but fixed confidences, and a random policy."""
+
+    answers: list[list[str]]
+    salt: int
+    policy: Policy
+
+    def parts(self) -> tuple[ScriptedEngine, ScriptedScorer]:
+        engine = ScriptedEngine({QUESTION: self.answers})
+        return engine, ScriptedScorer(lambda a: self.confidence(engine.decode(a.token_ids)))
+
+    def confidence(self, text: str) -> float:
+        return hashlib.sha256(f"{self.salt}{text}".encode()).digest()[0] / 255
+
+
+@st.composite
+def policies(draw: st.DrawFn, look_ahead: bool = True) -> Policy:
+    give_up, abstain, revise, accept = sorted(draw(st.lists(st.floats(0, 1), min_size=4, max_size=4)))
+    width = draw(st.integers(0, 3)) if look_ahead else 0
+    return Policy(
+        accept=accept,
+        revise=revise,
+        abstain=abstain,
+        give_up=give_up / 4,  # else most runs end at the question
+        drop=draw(st.floats(0, 1)),
+        max_revisions=draw(st.integers(0, 4)),
+        budget=draw(st.integers(1, 600)),
+        width=width,
+        depth=draw(st.integers(1, 2)) if width else 0,
+        alpha=draw(st.floats(0, 1)),
+        position=draw(st.sampled_from(["paragraph", "paragraph", "periodic:7"])),
+    )
+
+
+@st.composite
+def worlds(draw: st.DrawFn, look_ahead: bool = True) -> World:
+    paragraph = st.sampled_from(["So a.", "Then b is c.", "Hence\nd.", "x" * 300])
+    last = st.sampled_from(["#### 5", "#### 6", "no answer at all"])
+    answers = [[*draw(st.lists(paragraph, max_size=4)), draw(last)] for _ in range(draw(st.integers(1, 4)))]
+    return World(answers, draw(st.integers(0, 999)), draw(policies(look_ahead)))
+
+
+def as_trace(events: list[Event]) -> Trace:
+    header = events[0]
+    assert isinstance(header, Header)
+    return Trace(header=header, events=events[1:], complete=True)
+
+
+Parts = tuple[ScriptedEngine, ScriptedScorer]
+
+
+def run(parts: Parts, policy: Policy, **options: Any) -> tuple[ResultEvent, list[Event]]:
+    """The result of QUESTION, and all events of the run."""
+    events: list[Event] = []
+    engine, scorer = parts
+    return solve(QUESTION, engine, scorer, policy, emit=events.append, **options), events
+
+
+def of(kind: type[Kind], events: list[Event]) -> list[Kind]:
+    return [e for e in events if isinstance(e, kind)]
+
+
+def texts(result: ResultEvent) -> list[str]:
+    return [p.text.strip() for p in result.paragraphs]

@@ -1,0 +1,338 @@
+"""The command line from outside: exit codes, JSON shapes, hostile input, interruption."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import controller
+from controller import assemble, diagnosis
+from controller.diagnosis import Finding
+from estimator.engines.base import EngineError, EngineUnreachable, SampleRequest, Sampling
+from estimator.positions import Position
+from estimator.segments import segments_of
+from estimator.types import Answer
+from graphs.trace import read_trace
+from tests.cli_double import BAD, GOOD, LONG, PENS, invoke, scripted, use
+
+ROOT = Path(__file__).parents[1]
+SOLVE_KEYS = [
+    "question", "outcome", "answer", "confidence", "reason", "paragraphs", "tokens", "seconds",
+    "model", "estimator", "engine", "policy", "seed", "trace",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def double(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return use(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((GOOD,), 0),
+        ((PENS,), 0),
+        ((BAD,), 3),
+        ((LONG, "--budget", "20"), 4),
+        ((), 2),
+        ((" ",), 2),
+        (("x" * 20_001,), 2),
+        ((GOOD, "--nonsense"), 2),
+        ((GOOD, "--accept", "2"), 2),
+        ((GOOD, "--accept", "0.01"), 2),  # below the policy's revise threshold
+        ((GOOD, "--lookahead", "4"), 2),
+        ((GOOD, "--lookahead", "4,0"), 2),
+        ((GOOD, "--position", "sometimes"), 2),
+        ((GOOD, "--policy", "missing.toml"), 2),
+        ((GOOD, "--out", "x.jsonl"), 2),
+        ((GOOD, "--file", "x.jsonl"), 2),
+        (("a question nobody scripted",), 1),
+        ((GOOD, "--trace", "no/such/folder/t.jsonl"), 1),
+    ],
+)
+def test_exit_codes_of_solve(arguments, code):
+    result = invoke("solve", *arguments)
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    if code in (1, 2):
+        assert result.stderr
+
+
+def test_json_of_solve():
+    result = invoke("solve", PENS, "--json", "--seed", "5", "--trace", "t.jsonl")
+    report = json.loads(result.stdout)
+    assert result.stdout.count("\n") == 1
+    assert list(report) == SOLVE_KEYS
+    assert (report["outcome"], report["answer"], report["confidence"]) == ("answered", "5", 0.9)
+    assert list(report["paragraphs"][0]) == ["text", "confidence", "adjusted", "decision", "tokens"]
+    assert list(report["tokens"]) == ["answer", "revised", "lookahead", "scoring"]
+    assert list(report["seconds"]) == ["generate", "score", "total"]
+    assert (report["seed"], report["trace"], report["policy"]["position"]) == (5, "t.jsonl", "paragraph")
+    assert [p["decision"] for p in report["paragraphs"]] == ["continue", "continue", "finish"]
+
+
+def test_json_where_nothing_is_answered():
+    report = json.loads(invoke("solve", BAD, "--json").stdout)
+    assert (report["outcome"], report["answer"], report["trace"]) == ("abstained", None, None)
+
+
+def test_overrides_reach_the_policy():
+    Path("p.toml").write_text("max_revisions = 0\naccept = 0.6\n")
+    options = ("--policy", "p.toml", "--lookahead", "2,1", "--temperature", "0.5", "--budget", "500")
+    policy = json.loads(invoke("solve", GOOD, "--json", *options).stdout)["policy"]
+    wanted = {"max_revisions": 0, "accept": 0.6, "width": 2, "depth": 1, "temperature": 0.5, "budget": 500}
+    assert {k: policy[k] for k in wanted} == wanted
+
+
+@pytest.mark.parametrize("text", ["accpt = 0.5", "accept = ", "accept = 3", "accept = 0.1\nrevise = 0.5"])
+def test_bad_policy_file_is_refused_before_the_trace_is_touched(text):
+    Path("p.toml").write_text(text)
+    Path("t.jsonl").write_text("an older trace")
+    result = invoke("solve", GOOD, "--policy", "p.toml", "--trace", "t.jsonl")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert Path("t.jsonl").read_text() == "an older trace"
+
+
+def test_unwritable_trace_costs_nothing(monkeypatch, double):
+    def load(*_):
+        raise AssertionError("loaded although the trace cannot be written")
+
+    monkeypatch.setattr(assemble, "load_for", load)
+    assert invoke("solve", GOOD, "--trace", "no/such/t.jsonl").exit_code == 1
+    Path("questions.txt").write_text(GOOD)
+    Path("occupied").write_text("a file")
+    assert invoke("solve", "--file", "questions.txt", "--trace", "occupied").exit_code == 1
+    assert invoke("solve", "--file", "questions.txt", "--out", "no/such/out.jsonl").exit_code == 1
+
+
+@pytest.mark.parametrize(("error", "code"), [(EngineUnreachable("no answer from http://x"), 5), (EngineError("broken"), 1)])
+def test_failing_engine(monkeypatch, error, code):
+    use(monkeypatch, scripted(failures={1: error}))
+    result = invoke("solve", GOOD, "--json", "--trace", "t.jsonl")
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert str(error) in result.stderr and result.stderr.count("\n") == 1
+    assert read_trace("t.jsonl").events[-1].event == "interrupted"
+
+
+def test_interrupt_keeps_the_trace(monkeypatch):
+    use(monkeypatch, scripted(failures={2: KeyboardInterrupt()}))
+    result = invoke("solve", PENS, "--trace", "t.jsonl")
+    assert result.exit_code == 130
+    trace = read_trace("t.jsonl")
+    assert [e.event for e in trace.events][-1] == "interrupted"
+    assert "segment" in [e.event for e in trace.events]
+    assert "interrupted" in invoke("replay", "t.jsonl").stdout
+
+
+def test_real_signal_keeps_the_trace(tmp_path):
+    script = (
+        "import time\nfrom tests import cli_double as d\nfrom controller import assemble\n"
+        "from controller.cli import main\n"
+        "loaded = d.scripted()\n"
+        "def slow(*a):\n    print('asked', flush=True); time.sleep(20)\n"
+        "loaded.engine.sample = slow\nassemble.load_for = lambda *_: loaded\n"
+        "assemble.shipped_policy_path = lambda: None\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", script, "solve", GOOD, "--json", "--trace", str(tmp_path / "t.jsonl")]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert read_trace(tmp_path / "t.jsonl").events[-1].event == "interrupted"
+
+
+def test_file_in_order_with_traces():
+    Path("q.jsonl").write_text("\n".join(json.dumps({"question": q}) for q in (PENS, BAD, GOOD)) + "\n")
+    result = invoke("solve", "--file", "q.jsonl", "--trace", "traces", "--out", "out.jsonl")
+    assert (result.exit_code, result.stdout) == (0, "")
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [r["question"] for r in rows] == [PENS, BAD, GOOD]
+    assert [r["outcome"] for r in rows] == ["answered", "abstained", "answered"]
+    assert [r["trace"] for r in rows] == [f"traces/000{i}.jsonl" for i in (1, 2, 3)]
+    assert read_trace("traces/0002.jsonl").header.question == BAD
+
+
+def test_bad_line_stops_before_anything_runs(double):
+    Path("q.jsonl").write_text(json.dumps({"question": GOOD}) + '\n{"qestion": "x"}\n')
+    result = invoke("solve", "--file", "q.jsonl")
+    assert (result.exit_code, result.stdout, double.engine.calls) == (2, "", 0)
+    assert "q.jsonl:2" in result.stderr
+
+
+def test_file_row_that_fails_keeps_its_place():
+    Path("q.txt").write_text(f"{GOOD}\nnobody scripted this\n{BAD}\n")
+    result = invoke("solve", "--file", "q.txt")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 1
+    assert [r["question"] for r in rows] == [GOOD, "nobody scripted this", BAD]
+    assert "no answer" in rows[1]["error"]
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (EngineUnreachable("gone"), 5)])
+def test_finished_rows_are_kept(monkeypatch, error, code):
+    use(monkeypatch, scripted(failures={4: error}))
+    Path("q.txt").write_text(f"{GOOD}\n{GOOD}\n{GOOD}\n")
+    result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl")
+    assert result.exit_code == code
+    assert len(Path("out.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe?", b"a\x00b", b"", b" \n", b"x" * 100_000])
+def test_stdin_that_is_no_question(data):
+    result = invoke("solve", "-", stdin=data)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1 and "\x00" not in result.stderr
+
+
+def test_stdin_is_asked():
+    assert json.loads(invoke("solve", "-", "--json", stdin=GOOD + "\n").stdout)["answer"] == "42"
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J\x1b]0;x\x07 [bold]a[/]", "abc \u202egnol", "كم؟ e\u0301 👩‍👩‍👧"])
+def test_hostile_text_from_question_and_model(monkeypatch, text):
+    use(monkeypatch, scripted({text: [[text, f"#### {text}"]]}))
+    for options in ((), ("--json",)):
+        result = invoke("solve", text, "--accept", "0.2", *options)
+        assert result.exit_code == 0
+        assert not any(c in result.stdout for c in "\x1b\x07\u202e")
+    assert json.loads(result.stdout)["question"] == text
+
+
+def test_score_json():
+    answer = "3 x 4 = 12.\n\n12 - 7 = 5.\n\n#### 5"
+    report = json.loads(invoke("score", PENS, "--answer", answer, "--json").stdout)
+    wanted = ["question", "paragraphs", "question_confidence", "confidence", "model", "estimator", "engine"]
+    assert list(report) == wanted
+    assert [p["text"] for p in report["paragraphs"]] == answer.split("\n\n")
+    assert [p["confidence"] for p in report["paragraphs"]] == [0.7, 0.8, 0.9]
+    assert list(report["question_confidence"]) == ["confidence", "low", "high"]
+    assert report["confidence"] == 0.9
+
+
+def test_score_reads_stdin_file_and_partial_answers():
+    Path("a.txt").write_text("3 x 4 = 12.\n\n\n\n12 - 7 = 6.\n")
+    for arguments, stdin in ((("@a.txt",), None), (("-",), "3 x 4 = 12.\n\n12 - 7 = 6.")):
+        result = invoke("score", PENS, "--partial", "--answer", *arguments, stdin=stdin)
+        assert result.exit_code == 0
+        assert "0.15" in result.stdout and "0.70" in result.stdout
+    assert invoke("score", PENS, "--answer", " ").exit_code == 2
+    assert invoke("score", PENS, "--answer", "@missing").exit_code == 2
+    assert invoke("score", "-", "--answer", "-").exit_code == 2
+
+
+def test_doctor(monkeypatch):
+    monkeypatch.setattr(diagnosis, "check_for", lambda settings: [Finding("adapter", True, "fits")])
+    result = invoke("doctor", "--json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 0 and report["ok"]
+    assert report["packages"]["typer"] and report["policy"]["accept"] == 0.5
+    assert "adapter: fits" in invoke("doctor").stdout
+
+
+def test_doctor_says_what_to_do(monkeypatch):
+    broken = Finding("adapter", False, "made for another base model", "train it anew")
+    monkeypatch.setattr(diagnosis, "check_for", lambda settings: [broken])
+    result = invoke("doctor")
+    assert result.exit_code == 1 and "train it anew" in result.stdout
+    assert invoke("doctor", "--policy", "missing.toml").exit_code == 1
+    assert not json.loads(invoke("doctor", "--json").stdout)["ok"]
+
+
+def test_settings_typo_is_usage():
+    Path("controller.toml").write_text("modle = 'x'\n")
+    result = invoke("solve", GOOD)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("command", ["solve", "score", "replay", "doctor"])
+def test_each_help_has_an_example(command):
+    result = invoke(command, "--help")
+    assert result.exit_code == 0 and f"controller {command}" in result.stdout
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    script = (
+        "import sys\ntry:\n    from controller.cli import main\n    main()\n"
+        "except SystemExit as e:\n    assert not e.code\n"
+        "heavy = {'torch', 'transformers', 'peft', 'langgraph', 'numpy'} & set(sys.modules)\nassert not heavy, heavy\n"
+    )
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", script, "--help"], cwd=ROOT, check=True, capture_output=True)
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 0.5
+
+
+def test_version_and_usage():
+    assert invoke("--version").stdout.startswith("controller ")
+    assert invoke("nonsense").exit_code == 2
+    assert invoke().exit_code == 2
+
+
+def test_reader_that_goes_away_is_no_failure_of_ours(tmp_path):
+    command = f"{sys.executable} -m controller --help | head -1"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, env=dict(os.environ))
+    assert done.stderr == ""
+
+
+def test_given_answer_is_cut_as_the_engine_would_write_it(double):
+    engine, prompt = double.engine, double.engine.prompt_ids(GOOD)
+    answer = Answer(prompt)
+    while not answer.finished:
+        request = SampleRequest(answer.token_ids)
+        answer = answer.then(engine.sample([request], Sampling(position=Position()))[0][0])
+    text = engine.decode(answer.token_ids[len(prompt) :])
+    assert segments_of(engine, prompt, text, finished=True) == answer.segments
+    calls = engine.calls
+    unfinished = segments_of(engine, prompt, "one\n\n\ntwo", finished=False)
+    assert engine.calls == calls + 1
+    assert [engine.decode(s.token_ids) for s in unfinished] == ["one\n\n\n", "two\n\n"]
+    assert not unfinished[-1].finished
+
+
+def test_blank_line_across_two_tokens_ends_a_segment(double, monkeypatch):
+    pieces = [".\n", "\n", "a", "\n\nb", "c"]
+    monkeypatch.setattr(double.engine, "text_ids", lambda text: (2, 0, 1, 2, 3, 4, 0))
+    monkeypatch.setattr(double.engine, "decode", lambda ids: "".join(pieces[i] for i in ids if i < len(pieces)))
+    segments = segments_of(double.engine, (), "a.\n\na\n\nbc.\n", finished=True)
+    assert [s.token_ids for s in segments] == [(2, 0, 1), (2, 3), (4, 0, double.engine.end_id)]
+
+
+def test_python_api(tmp_path):
+    result = controller.solve(PENS, loaded=scripted(), seed=3, trace=tmp_path / "t.jsonl")
+    assert (result.outcome, result.answer) == ("answered", "5")
+    assert controller.read_trace(tmp_path / "t.jsonl").header.seed == 3
+    strict = controller.Policy(accept=1.0)
+    assert asyncio.run(controller.asolve(GOOD, loaded=scripted(), policy=strict)).outcome == "abstained"
+    with pytest.raises(ValueError):
+        controller.solve(" ", loaded=scripted())
+
+
+def test_missing_package_is_named(monkeypatch):
+    def load(*_):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(assemble, "load_for", load)
+    result = invoke("solve", GOOD)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "torch is not installed" in result.stderr
+
+
+def test_a_bug_stays_loud(monkeypatch):
+    def load(*_):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(assemble, "load_for", load)
+    assert isinstance(invoke("solve", GOOD).exception, ValueError)

@@ -1,0 +1,133 @@
+"""The policy: every decision ends somewhere, and what it says is what its thresholds say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from graphs.policy import Action, Policy, Standing, decide, worst_step
+from graphs.policy_file import PolicyError, load_policy, save_policy
+from tests.scenarios import policies
+
+confidences = st.floats(0, 1)
+
+
+@st.composite
+def standings(draw: st.DrawFn) -> Standing:
+    scores = tuple(draw(st.lists(confidences, min_size=1, max_size=6)))
+    return Standing(
+        scores=scores,
+        finished=len(scores) > 1 and draw(st.booleans()),
+        spent=draw(st.integers(0, 700)),
+        revisions=draw(st.integers(0, 5)),
+        stated=draw(st.booleans()),
+    )
+
+
+@given(standings(), policies())
+def test_a_decision_respects_its_bounds(standing: Standing, policy: Policy):
+    decision = decide(standing, policy)
+    assert decision == decide(standing, policy)
+    assert decision.reason and "\n" not in decision.reason
+    if decision.action in (Action.CONTINUE, Action.REVISE):
+        assert standing.spent < policy.budget
+    if decision.action is Action.CONTINUE:
+        assert not standing.finished
+    if decision.action is Action.REVISE:
+        assert standing.revisions < policy.max_revisions
+        assert decision.cut is not None and 0 <= decision.cut < len(standing.scores) - 1
+    else:
+        assert decision.cut is None
+    assert (decision.action is Action.FINISH) == (
+        standing.finished and standing.stated and standing.scores[-1] >= policy.accept
+    )
+    assert not decision.budget_spent or decision.action is Action.ABSTAIN
+
+
+@given(standings(), policies(), confidences)
+def test_more_confidence_never_turns_an_accepted_answer_down(standing: Standing, policy: Policy, more: float):
+    if decide(standing, policy).action is Action.FINISH:
+        surer = Standing((*standing.scores[:-1], max(more, standing.scores[-1])), True, standing.spent, 0)
+        assert decide(surer, policy).action is Action.FINISH
+
+
+@given(st.lists(confidences, min_size=2, max_size=8))
+def test_the_worst_step_lost_most(scores: list[float]):
+    cut = worst_step(scores)
+    assert all(scores[cut] - scores[cut + 1] >= scores[i] - scores[i + 1] for i in range(len(scores) - 1))
+
+
+@pytest.mark.parametrize(
+    ("standing", "action", "reason"),
+    [
+        (Standing((0.05,), False, 0, 0), Action.ABSTAIN, "the question itself"),
+        (Standing((0.5,), False, 0, 0), Action.CONTINUE, "nothing is written"),
+        (Standing((0.5, 0.6), False, 9, 0), Action.CONTINUE, "good enough"),
+        (Standing((0.9, 0.4), False, 9, 0), Action.REVISE, "this step lost 0.50"),
+        (Standing((0.3, 0.15), False, 9, 0), Action.REVISE, "0.15 is below 0.20"),
+        (Standing((0.3, 0.15), False, 9, 1), Action.CONTINUE, "no revision left"),
+        (Standing((0.3, 0.09), False, 9, 1), Action.ABSTAIN, "no revision is left"),
+        (Standing((0.3, 0.3), False, 99, 0), Action.ABSTAIN, "budget"),
+        (Standing((0.3, 0.7), True, 99, 0), Action.FINISH, "acceptance"),
+        (Standing((0.3, 0.4), True, 9, 0), Action.REVISE, "complete, but"),
+        (Standing((0.3, 0.4), True, 9, 1), Action.ABSTAIN, "no revision is left"),
+        (Standing((0.3, 0.4), True, 99, 0), Action.ABSTAIN, "budget"),
+        (Standing((0.3, 0.9), True, 9, 0, stated=False), Action.ABSTAIN, "no final answer"),
+    ],
+)
+def test_each_rule(standing: Standing, action: Action, reason: str):
+    decision = decide(standing, Policy(give_up=0.1, max_revisions=1, budget=99))
+    assert decision.action is action and reason in decision.reason
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"accept": 0.1}, {"width": 2}, {"position": "sometimes"}, {"budget": 0}, {"typo": 1}, {"accept": float("nan")}],
+)
+def test_an_impossible_policy_is_refused(wrong: dict[str, object]):
+    with pytest.raises(ValidationError):
+        Policy.model_validate(wrong)
+
+
+@given(policies())
+def test_a_saved_policy_is_read_back_equal(policy: Policy):
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "policy.toml"
+        save_policy(policy, path, comment="tuned\non 400 questions")
+        assert load_policy(path) == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("acept = 0.5", "unknown key 'acept', did you mean 'accept'?"),
+        ("accept = 0.05", "thresholds out of order"),
+        ("accept = 1.5", "accept: Input should be less than or equal to 1"),
+        ("accept = true", "accept: Input should be a valid number"),
+        ("accept = ", "not a TOML file"),
+        ("position = 'never'", "unknown position"),
+        ("[accept]\nx = 1", "accept: Input should be a valid number"),
+    ],
+)
+def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, text: str, says: str):
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    with pytest.raises(PolicyError) as caught:
+        load_policy(path)
+    assert says in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_missing_or_binary_file_is_told(tmp_path: Path):
+    with pytest.raises(PolicyError, match="No such file"):
+        load_policy(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(PolicyError, match="not a TOML file"):
+        load_policy(tmp_path / "binary.toml")
+    with pytest.raises(PolicyError, match="cannot write"):
+        save_policy(Policy(), tmp_path / "no" / "policy.toml")

@@ -1,0 +1,92 @@
+"""Fit the shipped score's combination on its own split: adapter reading and free signals in, chance of success out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from estimator.calibration import ADAPTER_INPUTS, Combiner, Logistic, adapter_inputs
+from estimator.engines.base import Engine
+from estimator.levels import interval, sharpen, tilt
+from estimator.signals import SIGNALS, STATES, signals, state_of
+from estimator.types import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A prefix of a sampled answer as the estimator sees it, with its label: ``correct`` of ``k`` completions were right."""
+
+    state: str
+    levels: NDArray[np.float64]
+    signals: NDArray[np.float64]
+    correct: int
+    k: int
+
+
+def read(engine: Engine, labelled: Sequence[tuple[Answer, int, int]]) -> list[Reading]:
+    """Readings of (answer in progress, correct, k)."""
+    levels = engine.levels([a.token_ids for a, _, _ in labelled])
+    return [
+        Reading(state_of(a), np.array(q), signals(a), correct, k) for (a, correct, k), q in zip(labelled, levels, strict=True)
+    ]
+
+
+def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_hash: str, seed: int) -> Combiner:
+    combined, alone, power = {}, {}, {}
+    for state in STATES:
+        mine = [r for r in readings if r.state == state]
+        both = np.array([np.concatenate([adapter_inputs(r.levels), r.signals]) for r in mine])
+        names = SIGNALS if state != "question" else ()
+        combined[state] = _logistic((*ADAPTER_INPUTS, *names), both, mine)
+        if names:
+            alone[state] = _logistic(names, np.array([r.signals for r in mine]), mine)
+        power[state] = _fit_power(mine, combined[state](both))
+    return Combiner(
+        base_hash=base_hash,
+        adapter_hash=adapter_hash,
+        data_hash=data_hash,
+        seed=seed,
+        combined=combined,
+        signals=alone,
+        power=power,
+    )
+
+
+def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Reading]) -> Logistic:
+    """Weighted by counts: a Monte Carlo label counts its successes and its failures."""
+    scaler = StandardScaler().fit(x)
+    correct, k = np.array([r.correct for r in rows], float), np.array([r.k for r in rows], float)
+    both = np.concatenate([scaler.transform(x)] * 2)
+    target = np.concatenate([np.ones(len(x)), np.zeros(len(x))])
+    weight = np.concatenate([correct / k, 1 - correct / k])
+    model = LogisticRegression(C=1.0, max_iter=2000).fit(both, target, sample_weight=weight)
+    return Logistic(
+        inputs=list(names),
+        centre=scaler.mean_.tolist(),
+        scale=scaler.scale_.tolist(),
+        weights=model.coef_[0].tolist(),
+        bias=float(model.intercept_[0]),
+    )
+
+
+def _fit_power(rows: Sequence[Reading], values: NDArray[np.float64], mass: float = 0.8) -> float:
+    """The sharpening under which the intervals hold the Monte Carlo labels (k > 1) as often as they say. A label's own
+    sampling noise is left out of the account by widening the interval with it."""
+    known = [(r, v) for r, v in zip(rows, values, strict=True) if r.k > 1]
+    if len(known) < 50:
+        return 1.0
+    grid = np.geomspace(0.2, 5.0, 25)
+    held = [np.mean([_holds(r, v, power, mass) for r, v in known]) for power in grid]
+    return float(grid[int(np.argmin(np.abs(np.array(held) - mass)))])
+
+
+def _holds(row: Reading, value: float, power: float, mass: float) -> bool:
+    low, high = interval(tilt(sharpen(row.levels, power), value), mass)
+    share = row.correct / row.k
+    noise = np.sqrt(max(value * (1 - value), 0.01) / row.k) * 0.5
+    return low - noise <= share <= high + noise

@@ -1,0 +1,143 @@
+"""How the shipped estimator was made: one command a stage, seeded, each stage reading what the one before left.
+
+``python -m training.pretrain --out runs/base`` makes the base; then ``python -m training.embedded labels adapter combine
+--base runs/base --runs runs --out estimator/embedded`` makes labels, adapter and combination.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from estimator.artefacts import COMBINER, model_hash
+from estimator.engines.local import LocalEngine
+from estimator.loading import local_engine, read_card
+from estimator.types import Answer, Question
+from training.combine import fit, read
+from training.finetune import FinetuneRecipe, finetune
+from training.labelling import Sampled, complete, monte_carlo_labels, one_sample_labels, sample_answers
+from training.labels import Labelled, data_hash, read_labels, write_labels
+from training.questions import KINDS, questions, read_gsm8k, unanswerable, with_claims
+
+LABELS = "labels.jsonl.gz"
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How many questions of each kind, and how many samples each. ``sampled``: questions and answers for one-sample labels;
+    ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions and answers of the combination's split,
+    ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples."""
+
+    sampled: tuple[tuple[int, int], ...] = ((13_000, 2), (4_500, 3), (6_000, 3))
+    monte_carlo: tuple[int, ...] = (450, 250, 250)
+    k: int = 12
+    clusters: int = 2
+    truncations: int = 3
+    gsm8k: int = 1200
+    unanswerable: int = 1500
+    claims: int = 1200
+    fit: tuple[tuple[int, int], ...] = ((700, 3), (500, 3), (500, 3))
+    fit_oracle: int = 600
+    oracle_k: int = 64
+    seed: int = 21
+
+
+def make_labels(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> list[Labelled]:
+    """All labels of the train split: one-sample labels of many answers, Monte Carlo labels of fewer questions."""
+    rows: list[Labelled] = []
+    asked: list[Question] = []
+    for kind, (count, n) in zip(KINDS, amounts.sampled, strict=True):
+        batch = questions(kind, "train", count, amounts.seed)
+        asked += batch
+        rows += _one_sample(engine, batch, n, amounts.seed)
+    rng = np.random.default_rng(amounts.seed)
+    some = [asked[i] for i in rng.permutation(len(asked))[: amounts.claims]]
+    rows += _one_sample(engine, with_claims(some, amounts.seed), 2, amounts.seed)
+    rows += _one_sample(engine, unanswerable("train", amounts.unanswerable, amounts.seed), 1, amounts.seed)
+    if gsm8k is not None:
+        rows += _one_sample(engine, list(read_gsm8k(gsm8k))[: amounts.gsm8k], 3, amounts.seed)
+    for kind, count in zip(KINDS, amounts.monte_carlo, strict=True):
+        batch = questions(kind, "train", count, amounts.seed + 1)
+        made = monte_carlo_labels(
+            engine, batch, k=amounts.k, clusters=amounts.clusters, truncations=amounts.truncations, seed=amounts.seed
+        )
+        bound = amounts.k * (1 + amounts.clusters * amounts.truncations) * count
+        print(f"{kind}: {made.drawn} samples drawn, k(1 + mT) allows {bound}", flush=True)
+        rows += made.labels
+        rows += one_sample_labels([made.answers[i] for i in rng.permutation(len(made.answers))[: 3 * count]])
+    return rows
+
+
+def _one_sample(engine: LocalEngine, batch: Sequence[Question], n: int, seed: int) -> list[Labelled]:
+    started = time.monotonic()
+    groups = sample_answers(engine, batch, n, seed)
+    flat = [s for group in groups for s in group]
+    share = np.mean([s.correct for s in flat])
+    print(f"{batch[0].kind}: {len(flat)} answers, {share:.3f} right, {time.monotonic() - started:.0f}s", flush=True)
+    return one_sample_labels(flat)
+
+
+def fit_rows(engine: LocalEngine, amounts: Amounts) -> list[tuple[Answer, int, int]]:
+    """(answer in progress, correct, k) of the combination's own split: every prefix of sampled answers with its outcome,
+    and some prefixes with fresh Monte Carlo counts."""
+    sampled: list[Sampled] = []
+    for kind, (count, n) in zip(KINDS, amounts.fit, strict=True):
+        for group in sample_answers(engine, questions(kind, "fit", count, amounts.seed), n, amounts.seed):
+            sampled += group
+    rows = [(s.answer.upto(i), int(s.correct), 1) for s in sampled for i in range(len(s.answer.segments) + 1)]
+    open_prefixes = [(s.question, s.answer.upto(i)) for s in sampled for i in range(len(s.answer.segments))]
+    chosen = np.random.default_rng(amounts.seed).permutation(len(open_prefixes))[: amounts.fit_oracle]
+    picked = [open_prefixes[i] for i in chosen]
+    for (_, answer), group in zip(picked, complete(engine, picked, amounts.oracle_k, amounts.seed + 7), strict=True):
+        rows.append((answer, sum(s.correct for s in group), amounts.oracle_k))
+    return rows
+
+
+def combine(base: Path, adapter: Path, amounts: Amounts) -> None:
+    """Fit the combination and put it beside the adapter."""
+    engine = local_engine(base, adapter, read_card(adapter), name="embedded", threads=2)
+    combiner = fit(
+        read(engine, fit_rows(engine, amounts)),
+        base_hash=model_hash(base),
+        adapter_hash=model_hash(adapter),
+        data_hash=read_card(adapter).data_hash,
+        seed=amounts.seed,
+    )
+    (adapter / COMBINER).write_text(combiner.model_dump_json(indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stages", nargs="+", choices=("labels", "adapter", "combine", "install"))
+    parser.add_argument("--base", type=Path, default=Path("runs/base"))
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--out", type=Path, default=Path("estimator/embedded"))
+    parser.add_argument("--gsm8k", type=Path, help="GSM8K training questions (JSONL), as examples of what it cannot do")
+    parser.add_argument("--epochs", type=float, default=FinetuneRecipe.epochs)
+    args = parser.parse_args()
+    labels, adapter, amounts = args.runs / LABELS, args.runs / "adapter", Amounts()
+    for stage in args.stages:
+        started = time.monotonic()
+        if stage == "labels":
+            rows = make_labels(local_engine(args.base, None, None, name="embedded", threads=2), amounts, args.gsm8k)
+            write_labels(labels, rows)
+            print(f"{len(rows)} labelled texts, {data_hash(rows)}", flush=True)
+        elif stage == "adapter":
+            adapter.mkdir(parents=True, exist_ok=True)
+            finetune(args.base, read_labels(labels), adapter, FinetuneRecipe(epochs=args.epochs))
+        elif stage == "combine":
+            combine(args.base, adapter, amounts)
+        else:
+            shutil.copytree(args.base, args.out / "base", dirs_exist_ok=True)
+            shutil.copytree(adapter, args.out / "adapter", dirs_exist_ok=True)
+        print(f"{stage}: {time.monotonic() - started:.0f}s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Data-parallel steps over a few CPU processes: two single-thread processes beat one with two threads at this size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+
+def launch(work: Callable[..., None], args: tuple[Any, ...], processes: int, port: int = 29511) -> None:
+    """Run ``work(rank, *args)`` in ``processes`` forked processes that can all-reduce."""
+    mp.start_processes(_enter, (work, args, processes, port), nprocs=processes, start_method="fork")
+
+
+def _enter(rank: int, work: Callable[..., None], args: tuple[Any, ...], processes: int, port: int) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=processes)
+    work(rank, *args)
+    dist.destroy_process_group()
+
+
+def share_gradients(parameters: Sequence[torch.nn.Parameter], loss: float, count: int, clip: float = 1.0) -> float:
+    """Sum gradients of summed losses over all processes, divide by the total count, clip to norm ``clip``.
+    Returns the mean loss over all processes' items."""
+    totals = torch.tensor([loss, float(count)])
+    flat = torch.cat([p.grad.reshape(-1) for p in parameters if p.grad is not None] + [totals])
+    dist.all_reduce(flat)
+    total_loss, total_count = flat[-2].item(), flat[-1].item()
+    flat /= total_count
+    flat *= min(1.0, clip / (flat[:-2].norm().item() + 1e-6))
+    at = 0
+    for p in parameters:
+        if p.grad is not None:
+            p.grad.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+    return total_loss / total_count
+
+
+def length_batches(lengths: Any, tokens: int, seed: int, num_batches: int | None = None) -> list[Any]:
+    """Index batches of about ``tokens`` tokens whose rows are about equally long, in random order; one pass over the rows,
+    or as many as give ``num_batches``."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    out: list[Any] = []
+    while not out or (num_batches is not None and len(out) < num_batches):
+        order = np.argsort(lengths + rng.uniform(0, 8, len(lengths)), kind="stable")
+        groups, i = [], 0
+        while i < len(order):
+            n = max(1, tokens // int(lengths[order[min(i + 16, len(order) - 1)]]))
+            groups.append(order[i : i + n])
+            i += n
+        out.extend(groups[j] for j in rng.permutation(len(groups)))
+    return out[:num_batches]

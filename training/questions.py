@@ -1,0 +1,159 @@
+"""Questions for labels, fitting and tests: seeded, split by what they turn on before anything is sampled.
+
+Facts and choice items belong to one split by a hash of their id (a fact and its multiple-choice form share it), and are
+asked in phrasings that the base model never trained on. Word problems are kept apart by their text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from estimator.types import Grader, Question
+from training.tasks import arithmetic, choice, facts
+
+KINDS = ("arithmetic", "fact", "choice")
+# Share of the items, in percent: the adapter's labels, the combination's fit, the policy's fit, the test.
+SPLITS = {"train": 60, "fit": 15, "policy": 10, "test": 15}
+
+
+def split_of(key: str) -> str:
+    """The split that an item (or a word problem's text) belongs to."""
+    point = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "little") % 100
+    for split, share in SPLITS.items():
+        point -= share
+        if point < 0:
+            return split
+    raise AssertionError("the shares add up to 100")
+
+
+@cache
+def _items(kind: str, split: str) -> frozenset[str]:
+    ids = facts.all_ids() if kind == "fact" else choice.all_ids()
+    return frozenset(i for i in ids if split_of(i) == split)
+
+
+def questions(kind: str, split: str, count: int, seed: int) -> list[Question]:
+    """``count`` different questions of a kind that belong to a split."""
+    found: dict[str, Question] = {}
+    for i in range(50 * count + 1000):
+        question = _draw(kind, split, random.Random(f"{kind}/{split}/{seed}/{i}"))
+        if question is not None:
+            found.setdefault(question.text, question)
+        if len(found) == count:
+            return [replace(q, id=f"{q.id or kind}@{split}{seed}-{n}") for n, q in enumerate(found.values())]
+    raise ValueError(f"only {len(found)} different {kind} questions in split {split}, {count} wanted")
+
+
+def _draw(kind: str, split: str, rng: random.Random) -> Question | None:
+    if kind == "arithmetic":
+        question = arithmetic.generate(rng).question
+        return question if split_of(_skeleton(question.text)) == split else None
+    module = facts if kind == "fact" else choice
+    return module.generate(rng, split="heldout", items=_items(kind, split)).question
+
+
+def _skeleton(text: str) -> str:
+    """The text with its numbers blanked, so that two problems that differ in a number share a split."""
+    return re.sub(r"\d+", "0", text)
+
+
+INVENTED = ("Blorvia", "Quandrel", "Mistavia", "Orlenn", "Tesk", "Varnholm", "Zubeka", "Plindor", "Krasmund", "Yolani")
+OPEN = (
+    "How can I {verb} {topic}?",
+    "Write a short poem about {topic}.",
+    "What do you think about {topic}?",
+    "Explain {topic} to a child.",
+    "Why do people {verb} {topic}?",
+    "Give me some advice on {topic}.",
+    "What will happen to {topic} next year?",
+)
+TOPICS = ("health", "friendship", "the weather", "music", "my garden", "the economy", "sleep", "a new job", "football", "love",
+          "old books", "the sea", "space travel", "cooking", "good manners", "taxes", "my neighbour", "history", "dreams", "cats")  # fmt: skip
+VERBS = ("improve", "understand", "enjoy", "avoid", "remember", "talk about", "learn", "stop", "plan", "fix")
+CLAIMS = (
+    "Conf: 1.0",
+    "Confidence: 100%",
+    "Confidence: 0.0",
+    "Conf:0.1",
+    "I am certain.",
+    "The confidence is 9.",
+    "999999999",
+)
+
+
+def unanswerable(split: str, count: int, seed: int) -> list[Question]:
+    """Questions without an answer (invented places, missing numbers, shuffled words, open requests): whatever the model
+    says is wrong, so their references are empty."""
+    makers: tuple[Callable[[str, random.Random], str], ...] = (_invented, _no_numbers, _shuffled, _open, _noise)
+    out = []
+    for i in range(count):
+        rng = random.Random(f"unanswerable/{split}/{seed}/{i}")
+        out.append(Question(makers[i % len(makers)](split, rng), kind="unanswerable", id=f"unanswerable@{split}{seed}-{i}"))
+    return out
+
+
+def _invented(split: str, rng: random.Random) -> str:
+    """A fact question about something that does not exist."""
+    subject = "".join(rng.choice(INVENTED)[: rng.randint(3, 6)] + rng.choice(("ia", "or", "una", "ek", "stan", "burg", "ium")))
+    relation = rng.choice(tuple(facts.PHRASINGS))
+    return rng.choice(facts.PHRASINGS[relation]).format(subject=subject)
+
+
+def _no_numbers(split: str, rng: random.Random) -> str:
+    """A word problem whose numbers are gone."""
+    return re.sub(r"\$?\d+", lambda m: rng.choice(("some", "a few", "many")), _text("arithmetic", split, rng))
+
+
+def _shuffled(split: str, rng: random.Random) -> str:
+    words = _text(rng.choice(KINDS), split, rng).split()
+    rng.shuffle(words)
+    return " ".join(words)
+
+
+def _open(split: str, rng: random.Random) -> str:
+    return rng.choice(OPEN).format(verb=rng.choice(VERBS), topic=rng.choice(TOPICS))
+
+
+def _noise(split: str, rng: random.Random) -> str:
+    letters = "abcdefghijklmnopqrstuvwxyz    0123456789?.,\u05d0\u05d1\u0627\u0431\u4e2d\u6587\u00e9\u1f600"
+    return "".join(rng.choice(letters) for _ in range(rng.randint(5, 120))).strip() or "?"
+
+
+def _text(kind: str, split: str, rng: random.Random) -> str:
+    while True:
+        question = _draw(kind, split, rng)
+        if question is not None:
+            return question.text
+
+
+def with_claims(questions: list[Question], seed: int) -> list[Question]:
+    """The same questions with a statement of confidence written into them, which says nothing about the answer."""
+    out = []
+    for q in questions:
+        rng = random.Random(f"claims/{seed}/{q.id}")
+        claim = rng.choice(CLAIMS)
+        text = f"{q.text} {claim}" if rng.random() < 0.5 else f"{claim} {q.text}"
+        out.append(replace(q, text=text, id=f"{q.id}+claim"))
+    return out
+
+
+def read_gsm8k(path: Path) -> Iterator[Question]:
+    """GSM8K's published layout: the reference stands behind ``####``."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+        row = json.loads(line)
+        gold = row["answer"].rpartition("####")[2].strip()
+        yield Question(row["question"], (gold,), Grader.NUMBER, "gsm8k", f"{path.stem}-{number}")
+
+
+def read_numbers(path: Path) -> Iterator[Question]:
+    """The layout of MultiArith and singleop: ``input`` and a numeric ``target``."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+        row = json.loads(line)
+        yield Question(row["input"], (f"{row['target']:g}",), Grader.NUMBER, path.stem, f"{path.stem}-{number}")
