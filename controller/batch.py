@@ -24,7 +24,7 @@ def solve_all(run: Run, questions: Sequence[str], traces: Sequence[Path | None],
     backend that does not answer ends it all.
     """
     failed = 0
-    with _bar(len(questions), stream) as advance:
+    with question_bar(len(questions), stream) as advance:
         for question, path in zip(questions, traces, strict=True):
             try:
                 with ExitStack() as stack:
@@ -52,10 +52,10 @@ def open_output(stack: ExitStack, out: Path | None) -> IO[str]:
 
 
 @contextmanager
-def _bar(total: int, stream: IO[str]) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr, unless the results themselves scroll over the same screen."""
+def question_bar(total: int, stream: IO[str] | None = None) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr, unless the results themselves (in ``stream``) scroll over the same screen."""
     console = screen.progress()
-    hidden = not screen.can_animate(console) or stream.isatty()
+    hidden = not screen.can_animate(console) or (stream is not None and stream.isatty())
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("questions"), TimeRemainingColumn())
     # Redirecting would send what is printed on stdout to this console's stderr.
     with Progress(*columns, console=console, redirect_stdout=False, transient=True, disable=hidden) as progress:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from controller.commands import doctor, replay, score, solve
+from controller.commands import doctor, replay, score, solve, tune
 
 PACKAGE = "finece-controller"
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for name, module in {"solve": solve, "score": score, "replay": replay, "doctor": doctor}.items():
+for name, module in {"solve": solve, "score": score, "replay": replay, "tune": tune, "doctor": doctor}.items():
     app.command(name, epilog=module.EXAMPLE)(module.command)
 
 

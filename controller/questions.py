@@ -49,16 +49,20 @@ def answer_from(argument: str) -> str:
 
 def questions_from_file(path: Path) -> list[str]:
     """All questions of a file, in order. A line is an object with a ``question``, a JSON string, or plain text."""
+    return [check_question(_line(line, where), where) for where, line in lines_of(path)]
+
+
+def lines_of(path: Path) -> list[tuple[str, str]]:
+    """The lines of a file (or stdin for ``-``) that are not blank, each behind its place for messages, ``FILE:LINE``."""
     if str(path) == STDIN:
         text = _decode(sys.stdin.buffer.read(), "stdin")
     else:
         with _opened(path) as stream:
             text = _decode(stream.read(), str(path))
-    lines = enumerate(text.split("\n"), start=1)
-    questions = [check_question(_line(line, f"{path}:{i}"), f"{path}:{i}") for i, line in lines if line.strip()]
-    if not questions:
+    lines = [(f"{path}:{i}", line) for i, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if not lines:
         raise QuestionError(f"{path} holds no question")
-    return questions
+    return lines
 
 
 def _line(line: str, where: str) -> str:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from estimator.types import ANSWER_CUE, Grader, Question
 
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_LINE = re.compile(r"^\s*A(?:nswer)?\s*:[ \t]*(\S.*)$", re.MULTILINE)
 _PHRASE = re.compile(r"(?:final answer|the answer|answer)\s*(?:is|:|=)\s*:?\s*(.+)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+\u2212]?\s?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:\s*/\s*\d+)?")
 _CHOICE = re.compile(r"\(?\b([A-Za-z])\b[).:,]?")
@@ -17,7 +18,8 @@ _CHOICE = re.compile(r"\(?\b([A-Za-z])\b[).:,]?")
 def final_answer(text: str) -> str | None:
     """The answer that a text ends with, as written (stripped), or None when it gives none.
 
-    In order: the last ``#### answer`` line, the last ``\\boxed{...}``, the last "the answer is ..." sentence.
+    In order: the last ``#### answer`` line, the last ``\\boxed{...}``, the last line ``A: answer``, the last "the answer is
+    ..." sentence.
     """
     cue = text.rfind(ANSWER_CUE)
     if cue >= 0:
@@ -25,6 +27,9 @@ def final_answer(text: str) -> str | None:
     boxed = _BOXED.findall(text)
     if boxed:
         return _clean(boxed[-1])
+    lines = _LINE.findall(text)
+    if lines:
+        return _clean(lines[-1])
     stated = _PHRASE.findall(text)
     if stated:
         return _clean(re.split(r"(?<=[^\d\s])\.(?:\s|$)|(?<=\d)\.(?:\s|$)|\n", stated[-1])[0])

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from estimator.engines.scripted import ScriptedEngine, last_mentioned
@@ -14,6 +15,9 @@ from graphs.events import Event, Header, ResultEvent
 from graphs.policy import Policy
 from graphs.reasoning import solve
 from graphs.trace import Trace
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+settings.load_profile("patient")
 
 Kind = TypeVar("Kind")
 QUESTION = "What is 2 + 3?"

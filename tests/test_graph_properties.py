@@ -22,7 +22,7 @@ from graphs.policy import Policy, Standing, decide
 from graphs.reasoning import asolve, build_graph
 from tests.scenarios import BAD, GOOD, QUESTION, World, of, run, scene, worlds
 
-HEAVY = settings(max_examples=50, deadline=None)
+HEAVY = settings(max_examples=50)
 
 
 @HEAVY
@@ -75,6 +75,31 @@ def replay(events: list[Event]) -> list[dict]:
 
 @HEAVY
 @given(worlds())
+def test_every_score_is_that_of_its_text_and_every_next_segment_the_best_branch_seen_there(world: World):
+    engine, scorer = world.parts()
+    _, events = run((engine, scorer), world.policy)
+    prompt = engine.decode(engine.prompt_ids(QUESTION))
+    texts: list[str] = []
+    cut_off: list[str] = []
+    best: str | None = None  # the branch to go on with here, and the one of what a revision cut off
+    cut_off_best: str | None = None
+    for event in events:
+        if isinstance(event, SegmentEvent):
+            if event.purpose == "answer":
+                assert event.reused == (best is not None)
+                assert not event.reused or event.text == best
+            best, cut_off_best = None, best
+            texts, cut_off = [*texts[: event.index], event.text], texts[event.index :]
+        elif isinstance(event, ScoreEvent):
+            assert event.score.value == world.confidence(prompt + "".join(texts))
+        elif isinstance(event, RevisionEvent) and event.kept == "old":
+            texts, best = [*texts[: event.cut], *cut_off], cut_off_best
+        elif isinstance(event, LookaheadEvent):
+            best = max(event.branches, key=lambda b: b.adjusted).text
+
+
+@HEAVY
+@given(worlds())
 def test_a_revision_never_makes_its_place_worse_by_its_own_estimate(world: World):
     _, events = run(world.parts(), world.policy)
     decisions = of(DecisionEvent, events)
@@ -87,7 +112,7 @@ def test_a_revision_never_makes_its_place_worse_by_its_own_estimate(world: World
             assert after.scores == before.scores
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(worlds())
 def test_sync_and_async_are_the_same(world: World):
     def ticking():
@@ -100,7 +125,7 @@ def test_sync_and_async_are_the_same(world: World):
     assert later == sync and events == sync_events
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(worlds())
 def test_the_state_is_plain_json_and_every_update_key_is_declared(world: World):
     with pytest.MonkeyPatch.context() as patch:

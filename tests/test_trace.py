@@ -17,7 +17,7 @@ from graphs.reasoning import solve
 from graphs.trace import SCHEMA_VERSION, TraceError, TraceWriter, fingerprint, read_trace
 from tests.scenarios import BAD, GOOD, QUESTION, scene
 
-WHATEVER = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+WHATEVER = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

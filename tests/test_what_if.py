@@ -26,7 +26,7 @@ def total_tokens(events: list[Event]) -> int:
     return decisions(events)[-1].spent
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(worlds(), st.data())
 def test_what_is_known_is_what_happens(world: World, data: st.DataObject):
     look_ahead = {k: getattr(world.policy, k) for k in ("width", "depth", "temperature", "position")}
@@ -47,7 +47,7 @@ def test_what_is_known_is_what_happens(world: World, data: st.DataObject):
         assert last.outcome is None and "unknown from this trace" in last.text
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(worlds())
 def test_the_same_policy_is_the_same_throughout(world: World):
     events = run(world.parts(), world.policy)
@@ -72,6 +72,13 @@ def test_it_says_where_and_what_would_have_been_saved():
     assert hasty[-1].text == "would have spent its budget of 20 tokens at paragraph 2"
     hotter = what_if(as_trace(events), Policy(max_revisions=0, abstain=0.05, temperature=0.5))
     assert len(hotter) == 1 and hotter[0].text.startswith("another temperature")
+
+
+def test_a_revision_that_a_smaller_budget_cuts_short_is_unknown():
+    events = run(scene(BAD, GOOD), Policy())
+    before_and_after = [d.spent for d in decisions(events)][2:4]
+    between = what_if(as_trace(events), Policy(budget=sum(before_and_after) // 2))
+    assert not between[-1].known and between[-1].text == "a revision cut short at paragraph 2: unknown from this trace"
 
 
 def test_an_interrupted_trace_is_judged_as_far_as_it_goes():

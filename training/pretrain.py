@@ -1,7 +1,8 @@
-"""The recipe of the embedded reasoner: a small Llama trained from scratch on the generated tasks.
+"""The recipe of the embedded reasoner: a small Llama trained from scratch on the generated tasks, in two phases.
 
-``python -m training.pretrain --out DIR`` makes tokenizer and weights again from the seed. Two processes share each step's
-batch (two single-thread processes beat one with two threads at this size); Muon moves the hidden matrices, AdamW the rest.
+``python -m training.pretrain --out DIR`` makes tokenizer and weights again from the seed. The first phase is mostly word
+problems; the second starts from the first one's weights with a fresh optimiser and gives facts and choices their share.
+Two processes share each step's batch; Muon moves the hidden matrices, AdamW the rest.
 """
 
 from __future__ import annotations
@@ -11,25 +12,40 @@ import json
 import math
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from estimator.prompts import prompt_ids, text_ids
 from estimator.types import Demonstration
+from training.parallel import launch, length_batches, share_gradients
 from training.tasks import draw
 from training.tokenizer import train_tokenizer
 
 
 @dataclass(frozen=True)
+class Phase:
+    """``examples`` demonstrations drawn with ``shares`` (word problems, facts, choices), ``stop`` steps of a schedule that is
+    laid out for ``steps``; the peak rates are those of Muon and AdamW."""
+
+    seed: int
+    shares: tuple[float, float, float]
+    examples: int
+    steps: int
+    stop: int
+    muon_lr: float
+    adam_lr: float
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights; ``steps`` optimiser steps of about ``tokens_per_step`` tokens."""
+    """Everything that decides the weights; a step is about ``tokens_per_step`` tokens."""
 
     seed: int = 11
     vocab_size: int = 3072
@@ -39,13 +55,13 @@ class Recipe:
     heads: int = 4
     kv_heads: int = 2
     max_positions: int = 1024
-    examples: int = 300_000
-    steps: int = 2700
     tokens_per_step: int = 9_000
-    muon_lr: float = 0.02
-    adam_lr: float = 2e-3
     warmup: int = 100
     processes: int = 2
+    phases: tuple[Phase, ...] = (
+        Phase(11, (0.62, 0.18, 0.20), examples=300_000, steps=2700, stop=1500, muon_lr=0.02, adam_lr=2e-3),
+        Phase(12, (0.20, 0.50, 0.30), examples=190_000, steps=1300, stop=1300, muon_lr=0.014, adam_lr=1.4e-3),
+    )
 
 
 @dataclass(frozen=True)
@@ -64,32 +80,21 @@ def encode(tokenizer: PreTrainedTokenizerFast, demonstration: Demonstration) -> 
     return [*prompt, *answer, tokenizer.eos_token_id], len(prompt)
 
 
-def build_corpus(tokenizer: PreTrainedTokenizerFast, recipe: Recipe) -> Corpus:
+def build_corpus(tokenizer: PreTrainedTokenizerFast, phase: Phase) -> Corpus:
     """Example i depends on (seed, i) alone."""
     rows, prompts = [], []
-    for i in range(recipe.examples):
-        ids, num_prompt = encode(tokenizer, draw(random.Random(f"{recipe.seed}/{i}")))
+    for demonstration in demonstrations(phase):
+        ids, num_prompt = encode(tokenizer, demonstration)
         rows.append(np.asarray(ids, np.uint16))
         prompts.append(num_prompt)
     starts = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
     return Corpus(np.concatenate(rows), starts, np.asarray(prompts))
 
 
-def batches(corpus: Corpus, recipe: Recipe, rank: int) -> list[np.ndarray]:
-    """Example indices of each of this rank's steps: neighbours in length share a batch, so little is padded."""
-    lengths = np.diff(corpus.starts)
-    rng = np.random.default_rng(recipe.seed)
-    budget = recipe.tokens_per_step // recipe.processes
-    out: list[np.ndarray] = []
-    while len(out) < recipe.steps * recipe.processes:
-        order = np.argsort(lengths + rng.uniform(0, 8, len(lengths)), kind="stable")
-        groups, i = [], 0
-        while i < len(order):
-            n = max(1, budget // int(lengths[order[min(i + 16, len(order) - 1)]]))
-            groups.append(order[i : i + n])
-            i += n
-        out.extend(groups[j] for j in rng.permutation(len(groups)))
-    return out[rank :: recipe.processes][: recipe.steps]
+def demonstrations(phase: Phase) -> Iterator[Demonstration]:
+    """What a phase trains on, in order of its index."""
+    for i in range(phase.examples):
+        yield draw(random.Random(f"{phase.seed}/{i}"), phase.shares)
 
 
 def collate(corpus: Corpus, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -114,49 +119,44 @@ def answer_loss(model: LlamaForCausalLM, ids: torch.Tensor, targets: torch.Tenso
     return functional.cross_entropy(logits.float(), targets[counts], reduction="sum")
 
 
-def learning_rate(step: int, recipe: Recipe) -> float:
+def learning_rate(step: int, phase: Phase, warmup: int) -> float:
     """Factor on the peak rates: linear warm-up, then cosine to 2 %."""
-    if step < recipe.warmup:
-        return (step + 1) / recipe.warmup
-    progress = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(1, phase.steps - warmup)
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def optimisers(model: LlamaForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def optimisers(model: LlamaForCausalLM, phase: Phase) -> list[torch.optim.Optimizer]:
     hidden = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     chosen = {id(p) for p in hidden}
     rest = [p for p in model.parameters() if id(p) not in chosen]
     return [
-        torch.optim.Muon(hidden, lr=recipe.muon_lr, weight_decay=0.01, momentum=0.95),
-        torch.optim.AdamW(rest, lr=recipe.adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
+        torch.optim.Muon(hidden, lr=phase.muon_lr, weight_decay=0.01, momentum=0.95),
+        torch.optim.AdamW(rest, lr=phase.adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
 
-def train(rank: int, corpus: Corpus, recipe: Recipe, tokenizer: PreTrainedTokenizerFast, out: Path, port: int) -> None:
-    """One rank's loop; rank 0 reports and saves."""
-    torch.set_num_threads(1)
-    if recipe.processes > 1:
-        dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=recipe.processes)
-    torch.manual_seed(recipe.seed)
-    model = LlamaForCausalLM(model_config(recipe, tokenizer))
-    parameters = list(model.parameters())
-    optims = optimisers(model, recipe)
+def train(rank: int, recipe: Recipe, phase: Phase, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, out: Path) -> None:
+    """One rank's loop over a phase; rank 0 reports and saves. Goes on from the weights in ``out`` if there are any."""
+    torch.manual_seed(phase.seed)
+    if (out / "model.safetensors").exists():
+        model = LlamaForCausalLM.from_pretrained(out, dtype=torch.float32)
+    else:
+        model = LlamaForCausalLM(model_config(recipe, tokenizer))
+    dist.barrier()  # nobody writes before everybody has read
+    parameters, optims = list(model.parameters()), optimisers(model, phase)
     peaks = [group["lr"] for optim in optims for group in optim.param_groups]
+    batches = length_batches(
+        np.diff(corpus.starts), recipe.tokens_per_step // recipe.processes, phase.seed, phase.stop * recipe.processes
+    )
     started, recent = time.monotonic(), []
-    for step, indices in enumerate(batches(corpus, recipe, rank)):
+    for step, indices in enumerate(batches[rank :: recipe.processes]):
         ids, targets = collate(corpus, indices)
         loss = answer_loss(model, ids, targets)
         loss.backward()
-        total = torch.tensor([loss.item(), float((targets >= 0).sum())])
-        flat = torch.cat([p.grad.reshape(-1) for p in parameters if p.grad is not None] + [total])
-        if recipe.processes > 1:
-            dist.all_reduce(flat)
-        num_targets = flat[-1].item()
-        recent.append(flat[-2].item() / num_targets)
-        flat.div_(num_targets)
-        flat[:-2].mul_(min(1.0, 1.0 / (flat[:-2].norm().item() + 1e-6)))
-        scatter(flat, parameters)
-        factor = learning_rate(step, recipe)
+        recent.append(share_gradients(parameters, loss.item(), int((targets >= 0).sum())))
+        factor = learning_rate(step, phase, recipe.warmup)
         for group, peak in zip((g for o in optims for g in o.param_groups), peaks, strict=True):
             group["lr"] = peak * factor
         for optim in optims:
@@ -164,22 +164,10 @@ def train(rank: int, corpus: Corpus, recipe: Recipe, tokenizer: PreTrainedTokeni
             optim.zero_grad(set_to_none=False)
         if rank == 0 and (step + 1) % 50 == 0:
             print(
-                f"step {step + 1}/{recipe.steps} loss {np.mean(recent[-50:]):.4f} {time.monotonic() - started:.0f}s",
-                flush=True,
+                f"step {step + 1}/{phase.stop} loss {np.mean(recent[-50:]):.4f} {time.monotonic() - started:.0f}s", flush=True
             )
-        if rank == 0 and ((step + 1) % 500 == 0 or step + 1 == recipe.steps):
-            save(model, tokenizer, recipe, out)
-    if recipe.processes > 1:
-        dist.destroy_process_group()
-
-
-def scatter(flat: torch.Tensor, parameters: list[torch.nn.Parameter]) -> None:
-    """Write the averaged flat gradient back into the parameters."""
-    at = 0
-    for p in parameters:
-        if p.grad is not None:
-            p.grad.copy_(flat[at : at + p.numel()].view_as(p))
-            at += p.numel()
+    if rank == 0:
+        save(model, tokenizer, recipe, out)
 
 
 def model_config(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
@@ -212,22 +200,27 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Re
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    for name, value in asdict(Recipe()).items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    parser.add_argument("--port", type=int, default=29511)
-    args = vars(parser.parse_args())
-    out, port = args.pop("out"), args.pop("port")
-    recipe = Recipe(**args)
+    parser.add_argument(
+        "--phases", type=int, nargs="+", default=[0, 1], help="which phases to run (1 goes on from 0's weights)"
+    )
+    args = parser.parse_args()
+    recipe, out = Recipe(), args.out
     out.mkdir(parents=True, exist_ok=True)
-    texts = (text for i in range(40_000) for text in _texts(draw(random.Random(f"{recipe.seed}/tokenizer/{i}"))))
-    tokenizer = train_tokenizer(texts, recipe.vocab_size)
-    corpus = build_corpus(tokenizer, recipe)
-    print(f"{len(corpus.tokens) / 1e6:.1f} M tokens in {recipe.examples} examples", flush=True)
-    mp.start_processes(train, (corpus, recipe, tokenizer, out, port), nprocs=recipe.processes, start_method="fork")
+    if 0 in args.phases:
+        tokenizer = train_tokenizer(_tokenizer_texts(recipe), recipe.vocab_size)
+    else:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(out)
+    for phase in (recipe.phases[i] for i in args.phases):
+        corpus = build_corpus(tokenizer, phase)
+        print(f"{len(corpus.tokens) / 1e6:.1f} M tokens in {phase.examples} examples", flush=True)
+        launch(train, (recipe, phase, tokenizer, corpus, out), recipe.processes)
 
 
-def _texts(demonstration: Demonstration) -> tuple[str, str]:
-    return demonstration.question.text, demonstration.answer_text
+def _tokenizer_texts(recipe: Recipe) -> Iterator[str]:
+    for i in range(40_000):
+        demonstration = draw(random.Random(f"{recipe.seed}/tokenizer/{i}"), recipe.phases[0].shares)
+        yield demonstration.question.text
+        yield demonstration.answer_text
 
 
 if __name__ == "__main__":

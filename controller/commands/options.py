@@ -22,6 +22,12 @@ Estimator = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of all sampling.", rich_help_panel=_RUN)]
 PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE.toml", help="Policy file, as 'tune' writes it.")]
+StartPolicyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy", metavar="START.toml", help="Policy to start from; only its accept changes.", rich_help_panel=_POLICY
+    ),
+]
 RunPolicyFile = Annotated[
     Path | None,
     typer.Option(

@@ -105,7 +105,9 @@ class Decoder:
 
     def __init__(self, model: Any, end_ids: Sequence[int], table: BreakTable, max_rows: int = 128) -> None:
         self.model, self.max_rows, self.device = model, max_rows, model.device
-        self.vocabulary: int = model.config.get_text_config().vocab_size
+        config = model.config.get_text_config()
+        self.vocabulary: int = config.vocab_size
+        self.max_context: int = config.max_position_embeddings
         self.ends = self._flags([i in set(end_ids) for i in range(self.vocabulary)])
         self.breaks, self.opens, self.closes = map(self._flags, (table.breaks, table.opens, table.closes))
 
@@ -148,6 +150,7 @@ class Batch:
             return torch.zeros((num, *shape), dtype=dtype, device=decoder.device)
 
         self.starts, self.counts = table(dtype=torch.long), table(dtype=torch.long)  # first column; tokens written
+        self.limits = table(dtype=torch.long)  # tokens a row may have: as sampled for, or to the end of the context
         self.logits = table(first.logits.shape[-1])
         self.ids = table(sampling.max_tokens, dtype=torch.long)
         self.logprobs, self.entropies, self.uniforms = (table(sampling.max_tokens) for _ in range(3))
@@ -193,6 +196,7 @@ class Batch:
         self.cache.place(slot, prefix)
         self.starts[slot] = self.cache.end - prefix.length
         self.counts[slot] = 0
+        self.limits[slot] = min(self.sampling.max_tokens, self.decoder.max_context - prefix.length)
         self.logits[slot] = prefix.logits
         self.uniforms[slot] = torch.from_numpy(row.uniforms)
         self.rows.append(row)
@@ -254,7 +258,7 @@ class Batch:
         self.logprobs[slots, counts] = logp[slots, tokens]
         self.entropies[slots, counts] = entropies
         counts += 1
-        stops = (counts >= self.sampling.max_tokens).long()
+        stops = (counts >= self.limits[:num]).long()
         stops[self._at_position(tokens, entropies)] = 2
         stops[self.decoder.ends[tokens]] = 3
         return stops

@@ -69,7 +69,6 @@ class LocalEngine:
     ) -> None:
         self.model, self.tokenizer, self.peft, self._name = model, tokenizer, peft, name
         self.level_ids, self.threads = list(level_ids), threads
-        self.max_context: int = model.config.get_text_config().max_position_embeddings
         pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
         self.table = break_table(pieces)
         self.decoder = Decoder(model, _end_ids(model, tokenizer), self.table, max_rows)
@@ -225,10 +224,9 @@ class LocalEngine:
 
     def _check_lengths(self, prefixes: Sequence[Tokens], room: int = 0) -> None:
         longest = max(map(len, prefixes), default=0)
-        if longest + room > self.max_context:
-            raise ContextTooLong(
-                f"{longest} tokens do not fit {self.name}'s context of {self.max_context}: shorten the question"
-            )
+        context = self.decoder.max_context
+        if longest + room > context:
+            raise ContextTooLong(f"{longest} tokens do not fit {self.name}'s context of {context}: shorten the question")
 
     def _count(self, **tokens: int) -> None:
         with self._count_lock:

@@ -103,10 +103,10 @@ class ScriptedEngine:
         ids: list[int] = []
         entropies: list[float] = []
         logprobs: list[float] = []
-        stop = None
+        text, stop = self.decode(prefix), None
         while stop is None:
             ids.append(rest[len(ids)])
-            text = self.decode((*prefix, *ids))
+            text += self.decode(ids[-1:])
             logprobs.append(self.logprob(text))
             entropies.append(self.entropy(text))
             stop = _stop(ids, entropies, sampling)

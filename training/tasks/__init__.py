@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from estimator.types import Demonstration
 from training.tasks import arithmetic, choice, facts
 
-# Word problems need most of the training; facts are short and repeat.
-SHARES = {"arithmetic": 0.62, "fact": 0.18, "choice": 0.20}
+KINDS = ("arithmetic", "fact", "choice")
 
 
-def draw(rng: random.Random) -> Demonstration:
-    """One training demonstration of the mixture."""
-    kind = rng.choices(tuple(SHARES), weights=tuple(SHARES.values()))[0]
+def draw(rng: random.Random, shares: Sequence[float]) -> Demonstration:
+    """One training demonstration; ``shares`` are the weights of the ``KINDS``."""
+    kind = rng.choices(KINDS, weights=shares)[0]
     if kind == "arithmetic":
         return arithmetic.generate(rng)
     return facts.generate(rng) if kind == "fact" else choice.generate(rng)

@@ -1,0 +1,111 @@
+"""What a tuning leaves behind: the tuned policy, and the record of what its guarantee rests on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from controller.errors import Failure
+from controller.tune import METHOD, Tuning
+from estimator.types import Question
+from graphs.policy import Policy
+from graphs.policy_file import save_policy
+from graphs.trace import fingerprint
+
+if TYPE_CHECKING:
+    from controller.assemble import Run
+
+SUFFIX = ".certificate.json"
+ASSUMPTION = (
+    "The questions are independent and come from the same source as those that the policy will meet (exchangeable); "
+    "model, adapter and policy stay as recorded here; and surer answers are not wrong more often than less sure ones "
+    "(used only for where the test begins)."
+)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A tuning with what it was done with; ``run`` holds the start policy."""
+
+    tuning: Tuning
+    run: Run
+    questions: Sequence[Question]
+
+    @property
+    def policy(self) -> Policy | None:
+        """The start policy with the chosen threshold; None where none qualified."""
+        chosen = self.tuning.chosen
+        return None if chosen is None else self.run.policy.model_copy(update={"accept": chosen.threshold})
+
+    def report(self) -> dict[str, Any]:
+        """The object of ``tune --json``. Where nothing qualified the numbers are those of the threshold that came
+        closest; ``error`` is None where not one answer was accepted."""
+        return {
+            "qualified": self.policy is not None,
+            "policy": None if self.policy is None else self.policy.model_dump(),
+            "error": self.tuning.closest.error,
+            "bound": self.tuning.bound,
+            "coverage": self.tuning.coverage,
+            "n": self.tuning.n,
+            "certificate": self.certificate(),
+        }
+
+    def certificate(self) -> dict[str, Any]:
+        """Everything that another person needs to check the threshold. ``policy_hash`` is the one that traces carry."""
+        tuning, loaded, chosen = self.tuning, self.run.loaded, self.tuning.chosen
+        return {
+            "method": METHOD,
+            "max_error": tuning.max_error,
+            "risk": tuning.risk,
+            "threshold": None if chosen is None else chosen.threshold,
+            "accepted": tuning.closest.accepted,
+            "wrong": tuning.closest.wrong,
+            "p_value": tuning.p_value,
+            "tested": [{**asdict(t.count), "p": t.p} for t in tuning.tested],
+            "questions_hash": questions_hash(self.questions),
+            "policy_hash": None if self.policy is None else fingerprint(self.policy.model_dump()),
+            "model": loaded.model,
+            "estimator": loaded.estimator,
+            "hashes": dict(loaded.hashes),
+            "seed": self.run.seed,
+            "assumption": ASSUMPTION,
+        }
+
+    def save(self, out: Path) -> None:
+        """Write policy and certificate. Raises ``Failure`` or ``PolicyError``; call only where one qualified."""
+        policy = self.policy
+        assert policy is not None, "a policy that did not qualify is not written"
+        beside = certificate_path(out)
+        # The certificate goes first: a tuned policy should never lie there without what it rests on.
+        try:
+            beside.write_text(json.dumps(self.certificate(), indent=2) + "\n", encoding="utf-8")
+        except OSError as e:
+            raise Failure(f"cannot write {beside}: {e.strerror}") from None
+        tuning = self.tuning
+        comment = f"controller tune: error at most {tuning.max_error:g} at risk {tuning.risk:g}; see {beside.name}"
+        save_policy(policy, out, comment)
+
+
+def certificate_path(out: Path) -> Path:
+    """Where the certificate of a policy file lies: beside it."""
+    return out.with_suffix(SUFFIX)
+
+
+def check_writable(out: Path) -> None:
+    """Raises ``Failure`` where ``out`` could not be written later; leaves no trace of having looked."""
+    if out.is_dir() or not out.name:
+        raise Failure(f"cannot write {out}: it is a folder")
+    if not out.parent.is_dir():
+        raise Failure(f"cannot write {out}: there is no folder {out.parent}")
+    for path in (out, certificate_path(out)):
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise Failure(f"cannot write {path}: permission denied")
+
+
+def questions_hash(questions: Sequence[Question]) -> str:
+    """Fingerprint of what was asked and what counted as right."""
+    return fingerprint([[q.text, list(q.answers), q.grader.value] for q in questions])

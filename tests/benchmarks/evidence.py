@@ -1,0 +1,233 @@
+"""Measure the embedded model and its estimator, against an oracle, and write ``docs/evidence/embedded.json`` and its tables.
+
+``python -m tests.benchmarks.evidence --out docs/evidence --data DIR`` (about a quarter of an hour on two cores). Answers are
+sampled as ``controller solve`` samples them: temperature 1, from scratch, no revision. The oracle is 64 fresh samples from
+each scored prefix.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from estimator.calibration import read_combiner
+from estimator.engines.base import Sampling
+from estimator.engines.local import LocalEngine
+from estimator.loading import EMBEDDED, adapter_dir, base_dir, load
+from estimator.metrics import auroc, bootstrap, brier, ece
+from estimator.scorers.finece import CombinedScorer
+from estimator.types import Answer, Confidence, Question
+from training.labelling import Sampled, complete, sample_answers
+from training.pretrain import Recipe, demonstrations
+from training.questions import KINDS, questions, read_gsm8k, read_numbers
+
+ORACLE_SAMPLES = 64
+PLACES = ("question", "first", "penultimate", "complete")
+SEED = 77
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A prefix at a named place, what was read there, the oracle's share there, and how the answer ended."""
+
+    kind: str
+    group: int
+    place: str
+    confidence: Confidence
+    oracle: float
+    correct: bool
+
+
+def unseen(kind: str, count: int) -> list[Question]:
+    """Test questions whose text does not occur in the base model's training."""
+    trained = {d.question.text for phase in Recipe().phases for d in demonstrations(phase)}
+    return [q for q in questions(kind, "test", count + count // 5, SEED) if q.text not in trained][:count]
+
+
+def place_of(answer: Answer) -> dict[str, Answer]:
+    """The named places of a complete answer; with one paragraph before the last, first and penultimate coincide."""
+    z = len(answer.segments)
+    return {"question": answer.upto(0), "first": answer.upto(1), "penultimate": answer.upto(max(z - 1, 1)), "complete": answer}
+
+
+def score_places(engine: LocalEngine, scorer: CombinedScorer, sampled: Sequence[Sampled]) -> list[Scored]:
+    """Scores and oracle shares at the four places of every answer; a complete answer's oracle is its own outcome."""
+    rows = [(g, s, place, prefix) for g, s in enumerate(sampled) for place, prefix in place_of(s.answer).items()]
+    confidences = scorer.score([prefix for _, _, _, prefix in rows])
+    open_prefixes = {p.token_ids: (s.question, p) for _, s, _, p in rows if not p.finished}
+    shares = dict.fromkeys((), 0.0)
+    done = complete(engine, list(open_prefixes.values()), ORACLE_SAMPLES, SEED + 1)
+    shares = {key: float(np.mean([x.correct for x in group])) for key, group in zip(open_prefixes, done, strict=True)}
+    return [
+        Scored(s.question.kind, g, place, c, shares.get(prefix.token_ids, float(s.correct)), s.correct)
+        for (g, s, place, prefix), c in zip(rows, confidences, strict=True)
+    ]
+
+
+def position_rows(scored: Sequence[Scored]) -> list[dict[str, Any]]:
+    """ECE against the oracle's shares, AUROC and Brier against outcomes, by place, kind and method."""
+    out = []
+    for kind in ("all", *KINDS):
+        for place in PLACES:
+            rows = [r for r in scored if r.place == place and kind in ("all", r.kind)]
+            methods = {
+                "combined": [r.confidence.value for r in rows],
+                "adapter": [r.confidence.parts["adapter"] for r in rows],
+                "signals": [r.confidence.parts.get("signals", np.nan) for r in rows],
+                "oracle": [r.oracle for r in rows],
+            }
+            for method, values in methods.items():
+                if np.isfinite(values).all():
+                    out.append(_position_row(kind, place, method, rows, values))
+    return out
+
+
+def _position_row(kind: str, place: str, method: str, rows: Sequence[Scored], values: Sequence[float]) -> dict[str, Any]:
+    oracle, outcome = [r.oracle for r in rows], [r.correct for r in rows]
+    calibration, ranking = bootstrap(ece, values, oracle), bootstrap(auroc, values, outcome)
+    return {
+        "table": "positions",
+        "kind": kind,
+        "position": place,
+        "method": method,
+        "n": len(rows),
+        "ece": calibration.value,
+        "ece_low": calibration.low,
+        "ece_high": calibration.high,
+        "auroc": ranking.value,
+        "auroc_low": ranking.low,
+        "auroc_high": ranking.high,
+        "brier": brier(values, outcome),
+    }
+
+
+def interval_cover(scored: Sequence[Scored]) -> dict[str, float]:
+    """How often the 80 % interval holds the oracle's share, by place (a complete answer has no share to hold)."""
+    out = {}
+    for place in PLACES[:3]:
+        rows = [r for r in scored if r.place == place]
+        out[place] = float(np.mean([r.confidence.low <= r.oracle <= r.confidence.high for r in rows]))
+    return out
+
+
+def accuracy_rows(engine: LocalEngine, asked: Sequence[Question], name: str) -> list[dict[str, Any]]:
+    """Greedy accuracy and that of one sample at temperature 1, overall and by number of steps."""
+    greedy = [g[0] for g in sample_answers(engine, asked, 1, SEED, Sampling(temperature=0.0, max_tokens=200))]
+    drawn = [g[0] for g in sample_answers(engine, asked, 1, SEED)]
+    groups: dict[str, list[int]] = {"all": list(range(len(asked)))}
+    for i, q in enumerate(asked):
+        if q.steps is not None:
+            groups.setdefault(f"{q.steps} steps", []).append(i)
+    return [
+        {
+            "table": "accuracy",
+            "kind": name,
+            "position": group,
+            "n": len(members),
+            "greedy": float(np.mean([greedy[i].correct for i in members])),
+            "sampled": float(np.mean([drawn[i].correct for i in members])),
+        }
+        for group, members in sorted(groups.items())
+    ]
+
+
+def acceptance_rows(scored: Sequence[Scored], delta: float = 0.8) -> list[dict[str, Any]]:
+    """Accuracy and coverage of the answers accepted above ``delta``, by where the confidence was read."""
+    out = []
+    for kind in ("all", *KINDS):
+        for place in PLACES:
+            rows = [r for r in scored if r.place == place and kind in ("all", r.kind)]
+            taken = [r for r in rows if r.confidence.value > delta]
+            right = float(np.mean([r.correct for r in taken])) if taken else None
+            base = float(np.mean([r.correct for r in rows]))
+            out.append(
+                {"table": "filter", "kind": kind, "position": place, "n": len(rows), "accuracy": right, "all": base}
+                | {"coverage": len(taken) / len(rows)}
+            )
+    return out
+
+
+def overconfidence(
+    engine: LocalEngine, scorer: CombinedScorer, asked: Sequence[Question], delta: float = 0.8
+) -> dict[str, Any]:
+    """Answers run to the end on questions that the model can hardly solve: how many end above ``delta`` and are wrong."""
+    sampled = [g[0] for g in sample_answers(engine, asked, 1, SEED)]
+    scores = scorer.score([s.answer for s in sampled])
+    wrong = [not s.correct and c.value > delta for s, c in zip(sampled, scores, strict=True)]
+    above = [c.value > delta for c in scores]
+    return {
+        "n": len(asked),
+        "accuracy": float(np.mean([s.correct for s in sampled])),
+        "above": float(np.mean(above)),
+        "wrong_above": float(np.mean(wrong)),
+        "unfinished": float(np.mean([not s.answer.finished for s in sampled])),
+        "mean_confidence": float(np.mean([c.value for c in scores])),
+    }
+
+
+def drift(scored: Sequence[Scored]) -> dict[str, Any]:
+    """Mean change of confidence from the question to the complete answer: 0 if calibrated, whatever the answers."""
+    by_group: dict[int, dict[str, float]] = {}
+    for r in scored:
+        by_group.setdefault(r.group, {})[r.place] = r.confidence.value
+    changes = np.array([g["complete"] - g["question"] for g in by_group.values()])
+    half = 1.96 * changes.std(ddof=1) / np.sqrt(len(changes))
+    return {"mean": float(changes.mean()), "low": float(changes.mean() - half), "high": float(changes.mean() + half)}
+
+
+def measure(per_kind: int, data: Path | None, gsm8k: int | None) -> dict[str, Any]:
+    """Everything, as one report."""
+    started = time.monotonic()
+    loaded = load(EMBEDDED, threads=2)
+    engine, scorer = loaded.engine, loaded.scorer
+    assert isinstance(engine, LocalEngine) and isinstance(scorer, CombinedScorer)
+    rows: list[dict[str, Any]] = []
+    sampled: list[Sampled] = []
+    for kind in KINDS:
+        asked = unseen(kind, per_kind)
+        rows += accuracy_rows(engine, asked, kind)
+        sampled += [g[0] for g in sample_answers(engine, asked, 1, SEED) if g[0].answer.finished]
+    scored = score_places(engine, scorer, sampled)
+    rows += position_rows(scored) + acceptance_rows(scored)
+    report: dict[str, Any] = {"rows": rows, "interval_cover": interval_cover(scored), "drift": drift(scored)}
+    if data is not None:
+        for name in ("singleop", "multiarith"):
+            rows += accuracy_rows(engine, list(read_numbers(data / f"{name}.jsonl")), name)
+        report["gsm8k"] = overconfidence(engine, scorer, list(read_gsm8k(data / "gsm8k_test.jsonl"))[:gsm8k])
+    report["meta"] = {
+        "hashes": loaded.hashes,
+        "seed": SEED,
+        "oracle_samples": ORACLE_SAMPLES,
+        "questions": dict(Counter(s.question.kind for s in sampled)),
+        "combiner_power": read_combiner(adapter_dir(EMBEDDED, None) / "combiner.json").power,
+        "base": str(base_dir(EMBEDDED).name),
+        "seconds": time.monotonic() - started,
+    }
+    return report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("docs/evidence"))
+    parser.add_argument("--data", type=Path, help="directory of the real question files")
+    parser.add_argument("--per-kind", type=int, default=400)
+    parser.add_argument("--gsm8k", type=int, default=None, help="only the first N test questions")
+    args = parser.parse_args()
+    report = measure(args.per_kind, args.data, args.gsm8k)
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "embedded.json").write_text(json.dumps(report, indent=1) + "\n")
+    for row in report["rows"]:
+        print(json.dumps(row))
+    print(json.dumps({k: v for k, v in report.items() if k != "rows"}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""The levels: a distribution over the chance of success, its mean, its quantiles, and the loss that trains it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.levels import LEVEL_VALUES, interval, mean, sharpen, tilt
+from training.finetune import level_loss
+
+distributions = st.lists(st.floats(0.001, 1), min_size=10, max_size=10).map(lambda w: np.array(w) / np.sum(w))
+
+
+@given(distributions, st.floats(0.01, 0.99))
+def test_tilting_reaches_the_mean_and_keeps_a_distribution(q: np.ndarray, target: float) -> None:
+    tilted = tilt(q, target)
+    assert tilted.sum() == pytest.approx(1) and (tilted >= 0).all()
+    assert mean(tilted) == pytest.approx(target, abs=1e-5)
+
+
+@given(distributions)
+def test_the_interval_is_ordered_and_narrows_when_sharpened(q: np.ndarray) -> None:
+    low, high = interval(q)
+    assert 0 <= low <= high <= 1
+    narrow = interval(sharpen(np.array([1, 2, 4, 8, 16, 8, 4, 2, 1, 1]) / 47, 3))
+    wide = interval(sharpen(np.array([1, 2, 4, 8, 16, 8, 4, 2, 1, 1]) / 47, 0.3))
+    assert narrow[1] - narrow[0] < wide[1] - wide[0]
+
+
+def test_a_level_fills_its_cell() -> None:
+    """The end levels' cells are half as wide, so nine tenths of the mass lie in eight ninths of the range."""
+    low, high = interval(np.full(10, 0.1))
+    assert high - low == pytest.approx(8 / 9, abs=0.01)
+    assert interval(np.eye(10)[4])[1] - interval(np.eye(10)[4])[0] == pytest.approx(0.8 / 9, abs=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 12])
+def test_the_loss_is_least_at_the_true_mean(k: int) -> None:
+    """Whatever k: the best single distribution for counts from one success rate has that rate as its mean, while a flat
+    Beta prior on each label would pull it towards one half."""
+    rng = np.random.default_rng(0)
+    correct = torch.tensor(rng.binomial(k, 0.85, 4000), dtype=torch.float32)
+    logits = torch.zeros(10, requires_grad=True)
+    optimiser = torch.optim.Adam([logits], lr=0.05)
+    for _ in range(400):
+        optimiser.zero_grad()
+        level_loss(logits.expand(4000, 10), correct, torch.full((4000,), float(k))).mean().backward()
+        optimiser.step()
+    assert float(logits.detach().softmax(-1) @ torch.tensor(LEVEL_VALUES, dtype=torch.float32)) == pytest.approx(0.85, abs=0.02)
+
+
+def test_counts_teach_the_spread() -> None:
+    """Half of the texts succeed always, half never: with k = 12 the distribution splits to the ends."""
+    correct = torch.tensor([0.0, 12.0] * 500)
+    logits = torch.zeros(10, requires_grad=True)
+    optimiser = torch.optim.Adam([logits], lr=0.05)
+    for _ in range(400):
+        optimiser.zero_grad()
+        level_loss(logits.expand(1000, 10), correct, torch.full((1000,), 12.0)).mean().backward()
+        optimiser.step()
+    q = logits.detach().softmax(-1)
+    assert q[0] + q[-1] > 0.95

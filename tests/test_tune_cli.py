@@ -1,0 +1,174 @@
+"""``controller tune`` from outside: exit codes, JSON shape, files, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from controller.references import graded_questions_from_file
+from estimator.engines.base import EngineError, EngineUnreachable
+from estimator.engines.scripted import ScriptedEngine
+from estimator.scorers.scripted import ScriptedScorer
+from estimator.types import Grader
+from graphs.policy_file import load_policy
+from graphs.trace import fingerprint
+from tests.cli_double import Double, invoke, use
+
+KEYS = ["qualified", "policy", "error", "bound", "coverage", "n", "certificate"]
+CERTIFICATE_KEYS = [
+    "method", "max_error", "risk", "threshold", "accepted", "wrong", "p_value", "tested", "questions_hash",
+    "policy_hash", "model", "estimator", "hashes", "seed", "assumption",
+]  # fmt: skip
+LIMITS = ("--max-error", "0.2", "--risk", "0.1", "--out", "tuned.toml")
+START = "max_revisions = 0\nrevise = 0.3\naccept = 0.4\nabstain = 0.1\n"
+SURE = 32
+
+
+def rows(n: int = 40) -> list[dict]:
+    return [{"question": f"What is {i} + 1?", "answer": i + 1} for i in range(n)]
+
+
+def write(lines: list) -> Path:
+    path = Path("q.jsonl")
+    path.write_text("".join((x if isinstance(x, str) else json.dumps(x)) + "\n" for x in lines))
+    return path
+
+
+def double(*, right: bool = True, failures=None) -> Double:
+    """32 questions that it is sure of (0.9; one of them wrong) and others answered wrongly at 0.5."""
+
+    def said(i: int) -> str:
+        return f"#### {i + 1}" if right and i < SURE and i != 7 else "#### -1"
+
+    engine = ScriptedEngine({r["question"]: [[said(i)]] for i, r in enumerate(rows())}, failures=failures)
+    sure = {r["question"] for r in rows()[:SURE]}
+    scorer = ScriptedScorer(lambda a: 0.9 if any(q in engine.decode(a.token_ids) for q in sure) else 0.5)
+    return Double(engine, scorer, "scripted-model", "scripted-estimator", {"base": "b", "adapter": "a", "prompt": "p"})
+
+
+@pytest.fixture(autouse=True)
+def loaded(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("start.toml").write_text(START)
+    return use(monkeypatch, double())
+
+
+def test_json_and_files_of_a_tuning():
+    result = invoke("tune", write(rows()), *LIMITS, "--policy", "start.toml", "--seed", "4", "--json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 0 and result.stdout.count("\n") == 1 and list(report) == KEYS
+    certificate = report["certificate"]
+    assert list(certificate) == CERTIFICATE_KEYS
+    assert report["qualified"] and report["n"] == 40 and report["coverage"] == SURE / 40
+    assert (certificate["threshold"], certificate["accepted"], certificate["wrong"]) == (0.51, SURE, 1)
+    assert report["error"] == 1 / SURE <= report["bound"] <= 0.2 and certificate["p_value"] <= 0.1
+    assert [t["threshold"] for t in certificate["tested"]] == [i / 100 for i in range(90, 49, -1)]
+    assert list(certificate["tested"][0]) == ["threshold", "accepted", "wrong", "p"]
+    assert (certificate["model"], certificate["seed"], certificate["hashes"]["adapter"]) == ("scripted-model", 4, "a")
+    policy = load_policy("tuned.toml")
+    assert policy.model_dump() == report["policy"]
+    assert policy == load_policy("start.toml").model_copy(update={"accept": 0.51})
+    assert certificate["policy_hash"] == fingerprint(policy.model_dump())
+    assert json.loads(Path("tuned.certificate.json").read_text()) == certificate
+    assert invoke("solve", rows()[3]["question"], "--policy", "tuned.toml").exit_code == 0
+
+
+def test_screen_of_a_tuning():
+    result = invoke("tune", write(rows()), *LIMITS, "--policy", "start.toml")
+    chosen = next(line for line in result.stdout.splitlines() if "chosen" in line)
+    assert result.exit_code == 0 and "0.51" in chosen and "3.12 %" in chosen and "fails" in result.stdout
+    assert "at most 20 % are wrong" in " ".join(result.stdout.split()) and "It assumes" in result.stdout
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_none_qualifies(monkeypatch, form):
+    use(monkeypatch, double(right=False))
+    result = invoke("tune", write(rows()), *LIMITS, "--policy", "start.toml", *form)
+    assert result.exit_code == 1 and not list(Path().glob("tuned*"))
+    words = " ".join((result.stderr if form else result.stdout).split())
+    assert "No threshold qualifies" in words and "more right answers" in words
+    if form:
+        report = json.loads(result.stdout)
+        assert not report["qualified"] and report["policy"] is None and report["certificate"]["threshold"] is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(EngineUnreachable("gone"), 5), (EngineError("broken"), 1), (KeyboardInterrupt(), 130)]
+)
+def test_a_failing_run_stops_it(monkeypatch, error, code):
+    use(monkeypatch, double(failures={9: error}))
+    result = invoke("tune", write(rows()), *LIMITS, "--json")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (code, "", 1)
+    assert not list(Path().glob("tuned*"))
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("{", "not valid JSON"),
+        ("plain text", "not valid JSON"),
+        ('"text"', "expected"),
+        ({"answer": "1"}, "expected"),
+        ({"question": "x"}, "give the right answer"),
+        ({"question": "x", "answer": None}, "give the right answer"),
+        ({"question": "x", "answer": "1", "answers": ["1"]}, "not both"),
+        ({"question": "x", "answers": []}, "at least one"),
+        ({"question": "x", "answers": "1"}, "a list"),
+        ({"question": "x", "answer": True}, "a text or a number"),
+        ('{"question": "x", "answer": NaN}', "a text or a number"),
+        ({"question": "x", "answer": " "}, "empty"),
+        ({"question": "x", "answer": "?"}, "cannot be graded as alias"),
+        ({"question": "x", "answer": "none", "grader": "number"}, "cannot be graded as number"),
+        ({"question": "x", "answer": "AB", "grader": "choice"}, "cannot be graded as choice"),
+        ({"question": "x", "answer": "1", "grader": ["number"]}, "unknown grader"),
+        ({"question": "x", "answer": "1", "grader": "none"}, "unknown grader"),
+        ({"question": "x", "answer": "1", "kind": 3}, "kind and id"),
+        ({"question": "what  is 3 + 1?", "answer": "4"}, "the same question as q.jsonl:4"),
+    ],
+)
+def test_a_bad_line_is_named_before_anything_runs(loaded, line, why):
+    result = invoke("tune", write([*rows(), line]), *LIMITS)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "q.jsonl:41" in result.stderr and why in result.stderr and loaded.engine.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (("--max-error", "0", "--risk", "0.1", "--out", "t"), 2, "--max-error is a share"),
+        (("--max-error", "0.1", "--risk", "nan", "--out", "t"), 2, "--risk is a share"),
+        (("--max-error", "0.05", "--risk", "0.05", "--out", "t"), 2, "it takes 59"),
+        (("--max-error", "0.2", "--risk", "0.1", "--out", "no/such/t"), 1, "no folder"),
+        (("--max-error", "0.2", "--risk", "0.1", "--out", "."), 1, "folder"),
+        ((*LIMITS, "--policy", "missing.toml"), 2, "missing.toml"),
+    ],
+)
+def test_refused_before_anything_runs(loaded, arguments, code, why):
+    result = invoke("tune", write(rows()), *arguments)
+    assert result.exit_code == code and why in result.stderr and loaded.engine.calls == 0
+
+
+def test_too_few_questions():
+    result = invoke("tune", write(rows(29)), *LIMITS)
+    assert result.exit_code == 2 and "at least 30" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "answers", "grader"),
+    [
+        ({"answer": 1e20}, ("100000000000000000000",), Grader.NUMBER),
+        ({"answer": 0.5}, ("0.5",), Grader.NUMBER),
+        ({"answers": ["1,200", "$1200"]}, ("1,200", "$1200"), Grader.NUMBER),
+        ({"answer": "Henry 8"}, ("Henry 8",), Grader.ALIAS),
+        ({"answer": "1945-05-08"}, ("1945-05-08",), Grader.ALIAS),
+        ({"answers": ["8", "Henry"]}, ("8", "Henry"), Grader.ALIAS),
+        ({"answer": "B"}, ("B",), Grader.CHOICE),
+        ({"answer": "K"}, ("K",), Grader.ALIAS),
+        ({"answer": "b)", "grader": "choice"}, ("b)",), Grader.CHOICE),
+    ],
+)
+def test_references_and_their_grader(row, answers, grader):
+    question = graded_questions_from_file(write([*rows(), {"question": "x", "id": 7, "kind": "k", **row}]))[-1]
+    assert (question.answers, question.grader, question.id, question.kind) == (answers, grader, "7", "k")
