@@ -60,7 +60,7 @@ def normalise(answer: str, grader: Grader) -> str:
 
 
 def to_number(text: str) -> Fraction | None:
-    """The last number of a text: commas, sign, decimals, fractions, percent and currency signs are read; None if there is none."""
+    """The last number of a text (commas, sign, decimals, fractions, percent, currency), or None if there is none."""
     candidates = [m.group(0) for m in _NUMBER.finditer(text.replace("$", "")) if any(c.isdigit() for c in m.group(0))]
     if not candidates:
         return None

@@ -6,6 +6,7 @@ Nothing heavy is imported before something is loaded.
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -121,7 +122,8 @@ def local_engine(
     dtype = torch.float32 if device == "cpu" else "auto"
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
-        net = AutoModelForCausalLM.from_pretrained(base, dtype=dtype).to(device).eval()
+        net: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
+        net = net.to(device).eval()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise LoadError(f"the model at {base} cannot be read ({_first_line(error)}): get it again") from error
     except Exception as error:
@@ -136,7 +138,9 @@ def local_engine(
     from peft import PeftModel
 
     try:
-        peft = PeftModel.from_pretrained(net, str(adapter)).eval()
+        with warnings.catch_warnings():  # peft touches an attribute that transformers is about to rename
+            warnings.simplefilter("ignore", FutureWarning)
+            peft = PeftModel.from_pretrained(net, str(adapter)).eval()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise LoadError(f"the estimator at {adapter} does not fit {name} ({_first_line(error)}): train one for it") from error
     return LocalEngine(net, tokenizer, name=name, peft=peft, level_ids=card.level_ids, threads=threads, max_rows=max_rows)
@@ -183,17 +187,22 @@ def _check_weights(name: str, directory: Path) -> Check:
 
 def _check_hashes(base: Path, adapter: Path, card: Card, combiner: Combiner) -> list[Check]:
     base_hash, adapter_hash = model_hash(base), model_hash(adapter)
+    of_base, of_both = card.base_hash == base_hash, (combiner.base_hash, combiner.adapter_hash) == (base_hash, adapter_hash)
     return [
         Check(
             "estimator fits the model",
-            card.base_hash == base_hash,
-            f"the estimator at {adapter} was trained on base {card.base_hash}, the model at {base} is {base_hash}",
+            of_base,
+            f"made for base {base_hash}"
+            if of_base
+            else f"the estimator at {adapter} was made for base {card.base_hash}, and the model at {base} is {base_hash}",
             "name the model it was trained on, or train an estimator for this one",
         ),
         Check(
             "combination fits the estimator",
-            (combiner.base_hash, combiner.adapter_hash) == (base_hash, adapter_hash),
-            f"the combination in {adapter} was fitted on adapter {combiner.adapter_hash}, its weights are {adapter_hash}",
+            of_both,
+            f"fitted on adapter {adapter_hash}"
+            if of_both
+            else f"the combination in {adapter} was fitted on adapter {combiner.adapter_hash}, not on {adapter_hash}",
             "fit the combination again, or get the estimator's files again",
         ),
     ]

@@ -1,6 +1,7 @@
 """Calibration positions: where in an answer a confidence is read (paper, section 4.3).
 
-A position is a rule over the tokens as they come. All engines share these rules; the vocabulary table is computed once for a tokenizer.
+A position is a rule over the tokens as they come. All engines share these rules; the vocabulary table is computed once
+for a tokenizer.
 """
 
 from __future__ import annotations

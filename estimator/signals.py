@@ -38,7 +38,7 @@ def state_of(answer: Answer) -> str:
 
 
 def signals(answer: Answer) -> NDArray[np.float64]:
-    """The values of ``SIGNALS`` (log-probabilities and entropies in nats, single tokens floored at -8); empty for a question."""
+    """The values of ``SIGNALS`` (nats; single tokens floored at -8); empty for a question."""
     if not answer.segments:
         return np.zeros(0)
     by_segment = [np.maximum(np.asarray(s.logprobs), FLOOR) for s in answer.segments]

@@ -27,7 +27,7 @@ class Question:
     """A question and, where known, what counts as a correct answer.
 
     ``answers`` are the accepted references (empty when none is known); ``kind`` names the family it comes from
-    (``arithmetic``, ``fact``, ``choice``, or a data set); ``steps`` counts the reasoning steps of the reference solution, if any.
+    (``arithmetic``, ``fact``, ``choice``, or a data set); ``steps`` counts the steps of the reference solution, if any.
     """
 
     text: str

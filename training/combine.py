@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from estimator.calibration import ADAPTER_INPUTS, Combiner, Logistic, adapter_inputs
 from estimator.engines.base import Engine
 from estimator.levels import interval, sharpen, tilt
 from estimator.signals import SIGNALS, STATES, signals, state_of
 from estimator.types import Answer
+
+PRECISE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +59,26 @@ def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_
 
 
 def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Reading]) -> Logistic:
-    """Weighted by counts: a Monte Carlo label counts its successes and its failures."""
-    scaler = StandardScaler().fit(x)
-    correct, k = np.array([r.correct for r in rows], float), np.array([r.k for r in rows], float)
-    both = np.concatenate([scaler.transform(x)] * 2)
+    """A Monte Carlo label counts as partly a success and partly a failure."""
+    centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
+    share = np.array([r.correct / r.k for r in rows])
+    both = np.concatenate([(x - centre) / scale] * 2)
     target = np.concatenate([np.ones(len(x)), np.zeros(len(x))])
-    weight = np.concatenate([correct / k, 1 - correct / k])
+    weight = np.concatenate([share, 1 - share])
     model = LogisticRegression(C=1.0, max_iter=2000).fit(both, target, sample_weight=weight)
     return Logistic(
         inputs=list(names),
-        centre=scaler.mean_.tolist(),
-        scale=scaler.scale_.tolist(),
+        centre=centre.tolist(),
+        scale=scale.tolist(),
         weights=model.coef_[0].tolist(),
         bias=float(model.intercept_[0]),
     )
 
 
 def _fit_power(rows: Sequence[Reading], values: NDArray[np.float64], mass: float = 0.8) -> float:
-    """The sharpening under which the intervals hold the Monte Carlo labels (k > 1) as often as they say. A label's own
-    sampling noise is left out of the account by widening the interval with it."""
-    known = [(r, v) for r, v in zip(rows, values, strict=True) if r.k > 1]
+    """The sharpening under which the intervals hold the Monte Carlo shares (of ``PRECISE`` samples or more, so that their
+    own noise is small) as often as they say; 1 where there are too few of them."""
+    known = [(r, v) for r, v in zip(rows, values, strict=True) if r.k >= PRECISE]
     if len(known) < 50:
         return 1.0
     grid = np.geomspace(0.2, 5.0, 25)
@@ -87,6 +88,4 @@ def _fit_power(rows: Sequence[Reading], values: NDArray[np.float64], mass: float
 
 def _holds(row: Reading, value: float, power: float, mass: float) -> bool:
     low, high = interval(tilt(sharpen(row.levels, power), value), mass)
-    share = row.correct / row.k
-    noise = np.sqrt(max(value * (1 - value), 0.01) / row.k) * 0.5
-    return low - noise <= share <= high + noise
+    return low <= row.correct / row.k <= high

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -32,7 +33,8 @@ LABELS = "labels.jsonl.gz"
 class Amounts:
     """How many questions of each kind, and how many samples each. ``sampled``: questions and answers for one-sample labels;
     ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions and answers of the combination's split,
-    ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples."""
+    ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples;
+    ``tuning``: questions of each kind to tune the policy on."""
 
     sampled: tuple[tuple[int, int], ...] = ((13_000, 2), (4_500, 3), (6_000, 3))
     monte_carlo: tuple[int, ...] = (450, 250, 250)
@@ -45,6 +47,7 @@ class Amounts:
     fit: tuple[tuple[int, int], ...] = ((700, 3), (500, 3), (500, 3))
     fit_oracle: int = 600
     oracle_k: int = 64
+    tuning: int = 150
     seed: int = 21
 
 
@@ -99,6 +102,16 @@ def fit_rows(engine: LocalEngine, amounts: Amounts) -> list[tuple[Answer, int, i
     return rows
 
 
+def tuning_questions(amounts: Amounts) -> list[dict[str, object]]:
+    """The policy's own split, as ``controller tune`` reads it."""
+    rows = [q for kind in KINDS for q in questions(kind, "policy", amounts.tuning, amounts.seed)]
+    order = np.random.default_rng(amounts.seed).permutation(len(rows))
+    return [
+        {"id": q.id, "kind": q.kind, "question": q.text, "answers": list(q.answers), "grader": q.grader.value}
+        for q in (rows[i] for i in order)
+    ]
+
+
 def combine(base: Path, adapter: Path, amounts: Amounts) -> None:
     """Fit the combination and put it beside the adapter."""
     engine = local_engine(base, adapter, read_card(adapter), name="embedded", threads=2)
@@ -114,7 +127,7 @@ def combine(base: Path, adapter: Path, amounts: Amounts) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stages", nargs="+", choices=("labels", "adapter", "combine", "install"))
+    parser.add_argument("stages", nargs="+", choices=("labels", "adapter", "combine", "install", "questions"))
     parser.add_argument("--base", type=Path, default=Path("runs/base"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--out", type=Path, default=Path("estimator/embedded"))
@@ -133,6 +146,9 @@ def main() -> None:
             finetune(args.base, read_labels(labels), adapter, FinetuneRecipe(epochs=args.epochs))
         elif stage == "combine":
             combine(args.base, adapter, amounts)
+        elif stage == "questions":
+            lines = (json.dumps(row) for row in tuning_questions(amounts))
+            (args.runs / "tuning.jsonl").write_text("\n".join(lines) + "\n")
         else:
             shutil.copytree(args.base, args.out / "base", dirs_exist_ok=True)
             shutil.copytree(adapter, args.out / "adapter", dirs_exist_ok=True)

@@ -153,7 +153,7 @@ def evaluate(model: Any, heads: torch.Tensor, rows: Sequence[Labelled]) -> str:
 
 def save(peft: PeftModel, out: Path) -> None:
     """Half precision is what is shipped: the adapter's rounding is far below its error."""
-    peft.half().save_pretrained(out)
+    peft.half().save_pretrained(str(out))
 
 
 def write_card(base: Path, rows: Sequence[Labelled], out: Path, recipe: FinetuneRecipe) -> None:
@@ -165,7 +165,7 @@ def write_card(base: Path, rows: Sequence[Labelled], out: Path, recipe: Finetune
         level_ids=level_ids(tokenizer),
         level_values=LEVEL_VALUES.tolist(),
         seed=recipe.seed,
-        recipe={k: v for k, v in asdict(recipe).items()},
+        recipe=asdict(recipe),
         versions={"torch": torch.__version__, "python": platform.python_version()},
     )
     (out / CARD).write_text(json.dumps(card.model_dump(), indent=1) + "\n")

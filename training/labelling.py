@@ -161,7 +161,7 @@ def _medoids(engine: LocalEngine, partials: Sequence[Answer], clusters: int) -> 
     texts = [(d.prompt_ids, d.token_ids[len(d.prompt_ids) :]) for d in distinct]
     vectors = engine.embed(texts).numpy().astype(float)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    fitted = KMeans(clusters, n_init=2, random_state=0).fit(vectors, sample_weight=weights)
+    fitted = KMeans(clusters, random_state=0).fit(vectors, sample_weight=weights)
     near = fitted.transform(vectors)
     members = [np.flatnonzero(fitted.labels_ == c) for c in range(clusters)]
     return [distinct[m[near[m, c].argmin()]] for c, m in enumerate(members) if len(m)]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import start_processes
 
 
-def launch(work: Callable[..., None], args: tuple[Any, ...], processes: int, port: int = 29511) -> None:
+def launch(work: Callable[..., None], args: tuple[Any, ...], processes: int) -> None:
     """Run ``work(rank, *args)`` in ``processes`` forked processes that can all-reduce."""
-    mp.start_processes(_enter, (work, args, processes, port), nprocs=processes, start_method="fork")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    start_processes(_enter, (work, args, processes, port), nprocs=processes, start_method="fork")
 
 
 def _enter(rank: int, work: Callable[..., None], args: tuple[Any, ...], processes: int, port: int) -> None:
@@ -42,8 +46,6 @@ def share_gradients(parameters: Sequence[torch.nn.Parameter], loss: float, count
 def length_batches(lengths: Any, tokens: int, seed: int, num_batches: int | None = None) -> list[Any]:
     """Index batches of about ``tokens`` tokens whose rows are about equally long, in random order; one pass over the rows,
     or as many as give ``num_batches``."""
-    import numpy as np
-
     rng = np.random.default_rng(seed)
     out: list[Any] = []
     while not out or (num_batches is not None and len(out) < num_batches):

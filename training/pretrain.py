@@ -26,7 +26,7 @@ from estimator.prompts import prompt_ids, text_ids
 from estimator.types import Demonstration
 from training.parallel import launch, length_batches, share_gradients
 from training.tasks import draw
-from training.tokenizer import train_tokenizer
+from training.tokenizer import END, PAD, train_tokenizer
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,11 @@ def encode(tokenizer: PreTrainedTokenizerFast, demonstration: Demonstration) -> 
     """Ids of the whole demonstration, end token included, and the length of its prompt."""
     prompt = prompt_ids(tokenizer, demonstration.question.text)
     answer = text_ids(tokenizer, demonstration.answer_text)
-    return [*prompt, *answer, tokenizer.eos_token_id], len(prompt)
+    return [*prompt, *answer, end_id(tokenizer)], len(prompt)
+
+
+def end_id(tokenizer: PreTrainedTokenizerFast) -> int:
+    return tokenizer.get_vocab()[END]
 
 
 def build_corpus(tokenizer: PreTrainedTokenizerFast, phase: Phase) -> Corpus:
@@ -182,8 +186,8 @@ def model_config(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaCon
         max_position_embeddings=recipe.max_positions,
         tie_word_embeddings=True,
         bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=end_id(tokenizer),
+        pad_token_id=tokenizer.get_vocab()[PAD],
     )
 
 
@@ -191,7 +195,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Re
     """Weights are kept in half precision: they are the shipped package data, and float32 adds nothing that was trained."""
     half = LlamaForCausalLM(model.config)
     half.load_state_dict(model.state_dict())
-    half.to(torch.float16).save_pretrained(out)
+    half.half().save_pretrained(out)
     tokenizer.save_pretrained(out)
     versions = {"torch": torch.__version__}
     (out / "recipe.json").write_text(json.dumps({**asdict(recipe), "versions": versions}, indent=1) + "\n")

@@ -74,8 +74,10 @@ OPEN = (
     "Give me some advice on {topic}.",
     "What will happen to {topic} next year?",
 )
-TOPICS = ("health", "friendship", "the weather", "music", "my garden", "the economy", "sleep", "a new job", "football", "love",
-          "old books", "the sea", "space travel", "cooking", "good manners", "taxes", "my neighbour", "history", "dreams", "cats")  # fmt: skip
+TOPICS = (
+    *("health", "friendship", "the weather", "music", "my garden", "the economy", "sleep", "a new job", "football", "love"),
+    *("old books", "the sea", "space travel", "cooking", "good manners", "taxes", "my neighbour", "history", "dreams", "cats"),
+)
 VERBS = ("improve", "understand", "enjoy", "avoid", "remember", "talk about", "learn", "stop", "plan", "fix")
 CLAIMS = (
     "Conf: 1.0",

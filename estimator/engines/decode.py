@@ -117,7 +117,7 @@ class Decoder:
 
     @torch.inference_mode()
     def run(self, requests: Sequence[SampleRequest], sampling: Sampling, compute: Compute) -> list[list[Segment]]:
-        """Per request its n segments, in order. ``compute`` turns prefixes into ``Prefix`` records, as many at a time as asked."""
+        """Per request its n segments, in order. ``compute`` turns prefixes into ``Prefix`` records, all at once."""
         rows = [
             Row(i, s, r.prefix, stream(r.seed, r.prefix, r.first_index + s, sampling.max_tokens))
             for i, r in enumerate(requests)

@@ -183,9 +183,8 @@ class LocalEngine:
         begin = 0 if known is None else known.length
         ids = torch.tensor([tokens[begin:]], device=self.model.device)
         output = self.model(input_ids=ids, past_key_values=past, use_cache=True, logits_to_keep=1)
-        keys = torch.stack([layer.keys[0] for layer in past.layers])
-        values = torch.stack([layer.values[0] for layer in past.layers])
-        return Prefix(keys, values, output.logits[0, -1].float(), cached=begin)
+        keys, values = _stacked(past)
+        return Prefix(keys[:, 0], values[:, 0], output.logits[0, -1].float(), cached=begin)
 
     @torch.inference_mode()
     def _compute_batch(self, prefixes: Sequence[Tokens]) -> list[Prefix]:
@@ -196,9 +195,8 @@ class LocalEngine:
         last = hidden.last_hidden_state[torch.arange(len(lengths)), torch.tensor(lengths) - 1]
         logits = self.model.get_output_embeddings()(last).float()
         self._count(prefilled=sum(lengths))
-        keys = torch.stack([layer.keys for layer in past.layers], 1)
-        values = torch.stack([layer.values for layer in past.layers], 1)
-        return [Prefix(keys[i, :, :, :n], values[i, :, :, :n], logits[i]) for i, n in enumerate(lengths)]
+        keys, values = _stacked(past)
+        return [Prefix(keys[:, i, :, :n], values[:, i, :, :n], logits[i]) for i, n in enumerate(lengths)]
 
     @torch.inference_mode()
     def _read_nested(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
@@ -231,6 +229,12 @@ class LocalEngine:
     def _count(self, **tokens: int) -> None:
         with self._count_lock:
             self._usage = replace(self._usage, **{k: getattr(self._usage, k) + n for k, n in tokens.items()})
+
+
+def _stacked(past: DynamicCache) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keys and values of a cache as (layers, rows, kv_heads, length, head_dim)."""
+    layers: list[Any] = list(past.layers)
+    return torch.stack([layer.keys for layer in layers]), torch.stack([layer.values for layer in layers])
 
 
 def _chunks(order: Sequence[int], texts: Sequence[Tokens]) -> Iterator[list[int]]:

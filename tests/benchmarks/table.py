@@ -1,0 +1,98 @@
+"""The README's figures, made from ``docs/evidence/*.json``: ``python -m tests.benchmarks.table --write`` puts them in place."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIDENCE = ROOT / "docs" / "evidence"
+BEGIN, END = "<!-- figures: python -m tests.benchmarks.table --write -->", "<!-- end of figures -->"
+Row = dict[str, Any]
+
+
+def load(name: str) -> dict[str, Any]:
+    return json.loads((EVIDENCE / f"{name}.json").read_text())
+
+
+def tables() -> str:
+    """All tables as Markdown."""
+    report, sampling, cost = load("embedded"), load("sampling"), load("cost")
+    parts = [
+        *accuracy(report["rows"]),
+        "",
+        *positions(report["rows"]),
+        "",
+        *acceptance(report["rows"]),
+        "",
+        *others(report, sampling, cost),
+    ]
+    return "\n".join(parts)
+
+
+def accuracy(rows: list[Row]) -> Iterator[str]:
+    yield "| questions (unseen) | n | greedy | one sample at temperature 1 |"
+    yield "|---|---|---|---|"
+    for r in (r for r in rows if r["table"] == "accuracy"):
+        name = r["kind"] if r["position"] == "all" else f"{r['kind']}, {r['position']}"
+        yield f"| {name} | {r['n']} | {100 * r['greedy']:.1f} % | {100 * r['sampled']:.1f} % |"
+
+
+def positions(rows: list[Row]) -> Iterator[str]:
+    yield "| confidence after | kind | method | n | ECE % | AUROC | Brier |"
+    yield "|---|---|---|---|---|---|---|"
+    for r in (r for r in rows if r["table"] == "positions"):
+        ece = f"{100 * r['ece']:.1f} ({100 * r['ece_low']:.1f} to {100 * r['ece_high']:.1f})"
+        auroc = f"{r['auroc']:.3f} ({r['auroc_low']:.3f} to {r['auroc_high']:.3f})"
+        yield f"| {r['position']} | {r['kind']} | {r['method']} | {r['n']} | {ece} | {auroc} | {r['brier']:.3f} |"
+
+
+def acceptance(rows: list[Row]) -> Iterator[str]:
+    yield "| accepted above 0.8, read after | kind | accuracy of all | accuracy of accepted | coverage |"
+    yield "|---|---|---|---|---|"
+    for r in (r for r in rows if r["table"] == "filter"):
+        right = "-" if r["accuracy"] is None else f"{100 * r['accuracy']:.1f} %"
+        yield f"| {r['position']} | {r['kind']} | {100 * r['all']:.1f} % | {right} | {100 * r['coverage']:.1f} % |"
+
+
+def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
+    hard, cover, drift = report["gsm8k"], report["interval_cover"], report["drift"]
+    yield "| what | figure | command |"
+    yield "|---|---|---|"
+    evidence = "`make evidence`"
+    yield f"| GSM8K test questions ({hard['n']}) run to the end: accuracy | {100 * hard['accuracy']:.1f} % | {evidence} |"
+    yield f"| of these, wrong with confidence above 0.8 | {100 * hard['wrong_above']:.2f} % | {evidence} |"
+    held = ", ".join(f"{place} {100 * share:.0f} %" for place, share in cover.items())
+    yield f"| the 80 % interval holds the oracle's value | {held} | {evidence} |"
+    yield (
+        f"| drift: mean change of confidence, question to complete answer | {drift['mean']:+.3f} "
+        f"({drift['low']:+.3f} to {drift['high']:+.3f}) | {evidence} |"
+    )
+    yield (
+        f"| tokens/s, engine against transformers' `generate` ({sampling['rows']} rows of {sampling['tokens']}) | "
+        f"{sampling['engine']:.0f} against {sampling['generate']:.0f}: {sampling['ratio']:.2f}x | "
+        "`python -m tests.benchmarks.sampling` |"
+    )
+    of_cost = "`python -m tests.benchmarks.cost`"
+    yield f"| solving with a score at every paragraph against plain generation | {cost['ratio']:.2f}x | {of_cost} |"
+    yield f"| share of solving time spent on scores | {100 * cost['scoring_share']:.1f} % | {of_cost} |"
+    yield f"| from start to the first paragraph on the screen | {cost['start_to_first_paragraph_seconds']:.1f} s | {of_cost} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="put the tables into README.md")
+    text = tables()
+    if not parser.parse_args().write:
+        print(text)
+        return
+    readme = ROOT / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What training and benchmarks left behind: it belongs to the shipped weights, it reaches the bars, the README repeats it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from estimator.artefacts import model_hash
+from estimator.loading import embedded_dir
+from tests.benchmarks import table
+
+PLACES = ("question", "first", "penultimate", "complete")
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    return table.load("embedded")
+
+
+def row(report: dict[str, Any], **facts: Any) -> dict[str, Any]:
+    return next(r for r in report["rows"] if facts.items() <= r.items())
+
+
+def test_the_figures_are_of_the_shipped_weights(report: dict[str, Any]) -> None:
+    hashes = report["meta"]["hashes"]
+    assert hashes["base"] == model_hash(embedded_dir() / "base")
+    assert hashes["adapter"] == model_hash(embedded_dir() / "adapter")
+
+
+def test_the_shipped_files_are_small() -> None:
+    size = sum(p.stat().st_size for p in embedded_dir().rglob("*") if p.is_file())
+    assert size <= 16 * 2**20
+
+
+def test_the_readme_repeats_the_figures() -> None:
+    readme = (table.ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.partition(table.BEGIN)[2].partition(table.END)[0].strip() == table.tables()
+
+
+def test_word_problems_are_hard_enough_and_get_harder(report: dict[str, Any]) -> None:
+    assert 0.60 <= row(report, table="accuracy", kind="arithmetic", position="all")["greedy"] <= 0.90
+    easy, hard = (row(report, table="accuracy", kind="arithmetic", position=f"{n} steps") for n in (1, 6))
+    assert easy["greedy"] > hard["greedy"]
+    assert row(report, table="accuracy", kind="singleop", position="all")["greedy"] >= 0.30
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_combined_score_reaches_its_bars(report: dict[str, Any], place: str) -> None:
+    facts = {"table": "positions", "kind": "all", "position": place}
+    combined, oracle = row(report, method="combined", **facts), row(report, method="oracle", **facts)
+    assert combined["n"] >= 900
+    assert combined["ece"] <= 0.05
+    assert combined["auroc"] >= 0.90 * oracle["auroc"]
+    for part in ("adapter", "signals") if place != "question" else ("adapter",):
+        assert combined["auroc"] >= row(report, method=part, **facts)["auroc"] - 0.001
+
+
+@pytest.mark.parametrize("place", PLACES[:3])
+def test_the_interval_holds_the_oracle_as_often_as_it_says(report: dict[str, Any], place: str) -> None:
+    assert 0.70 <= report["interval_cover"][place] <= 0.90
+
+
+def test_it_is_not_sure_of_what_it_cannot_do(report: dict[str, Any]) -> None:
+    assert report["gsm8k"]["n"] == 1319
+    assert report["gsm8k"]["wrong_above"] <= 0.01
+
+
+def test_the_engine_samples_twice_as_fast_as_generate() -> None:
+    assert table.load("sampling")["ratio"] >= 2.0
