@@ -11,6 +11,7 @@ from typing import Any
 from controller.assemble import policy_for, policy_path
 from controller.errors import code_of
 from controller.settings import Settings
+from estimator.loading import Check, check
 from graphs.policy import Policy
 
 NEEDED = (
@@ -18,16 +19,6 @@ NEEDED = (
     "langgraph", "pydantic", "pydantic-settings", "typer", "rich",
 )  # fmt: skip
 OPTIONAL = ("vllm", "mcp")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; ``remedy`` says what to do where it is not right."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,7 +31,7 @@ class Diagnosis:
     estimator: str
     policy_file: Path | None
     policy: Policy | None
-    findings: tuple[Finding, ...]
+    findings: tuple[Check, ...]
 
     @property
     def ok(self) -> bool:
@@ -64,7 +55,7 @@ def diagnose(settings: Settings) -> Diagnosis:
     """Look at everything, and go on where something is not right."""
     packages = {name: _installed(name) for name in (*NEEDED, *OPTIONAL)}
     findings = [
-        Finding(name, False, "not installed", f"install it: pip install {name}") for name in NEEDED if packages[name] is None
+        Check(name, False, "not installed", f"install it: pip install {name}") for name in NEEDED if packages[name] is None
     ]
     policy, policy_finding = _policy(settings)
     findings.append(policy_finding)
@@ -81,22 +72,20 @@ def diagnose(settings: Settings) -> Diagnosis:
     )
 
 
-def check_for(settings: Settings) -> list[Finding]:
+def check_for(settings: Settings) -> list[Check]:
     """Whether model and estimator fit together. Tests put in doubles here."""
-    from estimator.loading import check
-
-    return [Finding(c.name, c.ok, c.detail, c.remedy) for c in check(settings.model, settings.estimator)]
+    return check(settings.model, settings.estimator)
 
 
-def _policy(settings: Settings) -> tuple[Policy | None, Finding]:
+def _policy(settings: Settings) -> tuple[Policy | None, Check]:
     path = policy_path(settings)
     source = "built in" if path is None else str(path)
     try:
-        return policy_for(settings), Finding("policy", True, source)
+        return policy_for(settings), Check("policy", True, source)
     except (ValueError, OSError) as e:
         if code_of(e) is None:
             raise
-        return None, Finding("policy", False, str(e), "correct the file, or name another one with --policy")
+        return None, Check("policy", False, str(e), "correct the file, or name another one with --policy")
 
 
 def _installed(name: str) -> str | None:

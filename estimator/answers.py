@@ -12,7 +12,7 @@ _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 _LINE = re.compile(r"^\s*A(?:nswer)?\s*:[ \t]*(\S.*)$", re.MULTILINE)
 _PHRASE = re.compile(r"(?:final answer|the answer|answer)\s*(?:is|:|=)\s*:?\s*(.+)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+\u2212]?\s?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:\s*/\s*\d+)?")
-_CHOICE = re.compile(r"\(?\b([A-Za-z])\b[).:,]?")
+_CHOICE = re.compile(r"\(?([A-Za-z])(?:[).:,]+(?:\s|$)|$)")
 
 
 def final_answer(text: str) -> str | None:

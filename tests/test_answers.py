@@ -57,6 +57,8 @@ def test_numbers_are_compared_by_value(written: str, gold: str, same: bool) -> N
         ("(b)", "B", Grader.CHOICE, True),
         ("B. apple", "B", Grader.CHOICE, True),
         ("apple", "B", Grader.CHOICE, False),
+        ("A Tale of Two Cities", "A Christmas Carol", Grader.CHOICE, False),
+        ("theater", "Theater", Grader.CHOICE, True),
         ("the Nile", "Nile", Grader.ALIAS, True),
         ("Gin", "original", Grader.ALIAS, False),
         ("Bogot\N{LATIN SMALL LETTER A WITH ACUTE}", "bogota", Grader.ALIAS, True),

@@ -13,8 +13,8 @@ import pytest
 
 import controller
 from controller import assemble, diagnosis
-from controller.diagnosis import Finding
 from estimator.engines.base import EngineError, EngineUnreachable, SampleRequest, Sampling
+from estimator.loading import Check
 from estimator.positions import Position
 from estimator.segments import segments_of
 from estimator.types import Answer
@@ -232,7 +232,7 @@ def test_score_reads_stdin_file_and_partial_answers():
 
 
 def test_doctor(monkeypatch):
-    monkeypatch.setattr(diagnosis, "check_for", lambda settings: [Finding("adapter", True, "fits")])
+    monkeypatch.setattr(diagnosis, "check_for", lambda settings: [Check("adapter", True, "fits")])
     result = invoke("doctor", "--json")
     report = json.loads(result.stdout)
     assert result.exit_code == 0 and report["ok"]
@@ -241,7 +241,7 @@ def test_doctor(monkeypatch):
 
 
 def test_doctor_says_what_to_do(monkeypatch):
-    broken = Finding("adapter", False, "made for another base model", "train it anew")
+    broken = Check("adapter", False, "made for another base model", "train it anew")
     monkeypatch.setattr(diagnosis, "check_for", lambda settings: [broken])
     result = invoke("doctor")
     assert result.exit_code == 1 and "train it anew" in result.stdout

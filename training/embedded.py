@@ -36,12 +36,12 @@ class Amounts:
     ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples;
     ``tuning``: questions of each kind to tune the policy on."""
 
-    sampled: tuple[tuple[int, int], ...] = ((13_000, 2), (4_500, 3), (6_000, 3))
-    monte_carlo: tuple[int, ...] = (450, 250, 250)
+    sampled: tuple[tuple[int, int], ...] = ((11_000, 2), (4_500, 3), (6_000, 3))
+    monte_carlo: tuple[int, ...] = (400, 250, 250)
     k: int = 12
     clusters: int = 2
     truncations: int = 3
-    gsm8k: int = 1200
+    gsm8k: int = 1000
     unanswerable: int = 1500
     claims: int = 1200
     fit: tuple[tuple[int, int], ...] = ((700, 3), (500, 3), (500, 3))

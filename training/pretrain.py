@@ -1,7 +1,8 @@
-"""The recipe of the embedded reasoner: a small Llama trained from scratch on the generated tasks, in two phases.
+"""The recipe of the embedded reasoner: a small Llama trained from scratch on the generated tasks, in four phases.
 
 ``python -m training.pretrain --out DIR`` makes tokenizer and weights again from the seed. The first phase is mostly word
-problems; the second starts from the first one's weights with a fresh optimiser and gives facts and choices their share.
+problems, the second mostly facts, the third mostly choices, the last a mixture; each goes on from the weights of the one
+before with a fresh optimiser. Choices were answered by letter until the last phase, which a model of this size did not learn.
 Two processes share each step's batch; Muon moves the hidden matrices, AdamW the rest.
 """
 
@@ -41,6 +42,7 @@ class Phase:
     stop: int
     muon_lr: float
     adam_lr: float
+    conclusion: str = "word"
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,37 @@ class Recipe:
     warmup: int = 100
     processes: int = 2
     phases: tuple[Phase, ...] = (
-        Phase(11, (0.62, 0.18, 0.20), examples=300_000, steps=2700, stop=1500, muon_lr=0.02, adam_lr=2e-3),
-        Phase(12, (0.20, 0.50, 0.30), examples=190_000, steps=1300, stop=1300, muon_lr=0.014, adam_lr=1.4e-3),
+        Phase(
+            11,
+            (0.62, 0.18, 0.20),
+            examples=300_000,
+            steps=2700,
+            stop=1500,
+            muon_lr=0.02,
+            adam_lr=2e-3,
+            conclusion="letter_first",
+        ),
+        Phase(
+            12,
+            (0.20, 0.50, 0.30),
+            examples=190_000,
+            steps=1300,
+            stop=1300,
+            muon_lr=0.014,
+            adam_lr=1.4e-3,
+            conclusion="letter_first",
+        ),
+        Phase(
+            13,
+            (0.18, 0.12, 0.70),
+            examples=70_000,
+            steps=560,
+            stop=560,
+            muon_lr=0.014,
+            adam_lr=1.4e-3,
+            conclusion="word_first",
+        ),
+        Phase(14, (0.28, 0.30, 0.42), examples=50_000, steps=360, stop=360, muon_lr=0.012, adam_lr=1.2e-3),
     )
 
 
@@ -98,7 +129,7 @@ def build_corpus(tokenizer: PreTrainedTokenizerFast, phase: Phase) -> Corpus:
 def demonstrations(phase: Phase) -> Iterator[Demonstration]:
     """What a phase trains on, in order of its index."""
     for i in range(phase.examples):
-        yield draw(random.Random(f"{phase.seed}/{i}"), phase.shares)
+        yield draw(random.Random(f"{phase.seed}/{i}"), phase.shares, phase.conclusion)
 
 
 def collate(corpus: Corpus, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -204,9 +235,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Re
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument(
-        "--phases", type=int, nargs="+", default=[0, 1], help="which phases to run (1 goes on from 0's weights)"
-    )
+    parser.add_argument("--phases", type=int, nargs="+", default=[0, 1, 2, 3], help="which phases to run")
     args = parser.parse_args()
     recipe, out = Recipe(), args.out
     out.mkdir(parents=True, exist_ok=True)
@@ -222,7 +251,9 @@ def main() -> None:
 
 def _tokenizer_texts(recipe: Recipe) -> Iterator[str]:
     for i in range(40_000):
-        demonstration = draw(random.Random(f"{recipe.seed}/tokenizer/{i}"), recipe.phases[0].shares)
+        demonstration = draw(
+            random.Random(f"{recipe.seed}/tokenizer/{i}"), recipe.phases[0].shares, recipe.phases[0].conclusion
+        )
         yield demonstration.question.text
         yield demonstration.answer_text
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from estimator.engines import kernels
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
 from estimator.engines.decode import PREFILL_TOKENS, Compute, Decoder, Prefix
 from estimator.positions import break_table
@@ -70,6 +71,7 @@ class LocalEngine:
         self.model, self.tokenizer, self.peft, self._name = model, tokenizer, peft, name
         self.level_ids, self.threads = list(level_ids), threads
         pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
+        kernels.install(model)
         self.table = break_table(pieces)
         self.decoder = Decoder(model, _end_ids(model, tokenizer), self.table, max_rows)
         self.base_cache, self.adapter_cache = PrefixCache(), PrefixCache()

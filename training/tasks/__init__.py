@@ -11,9 +11,10 @@ from training.tasks import arithmetic, choice, facts
 KINDS = ("arithmetic", "fact", "choice")
 
 
-def draw(rng: random.Random, shares: Sequence[float]) -> Demonstration:
-    """One training demonstration; ``shares`` are the weights of the ``KINDS``."""
+def draw(rng: random.Random, shares: Sequence[float], conclusion: str = "word") -> Demonstration:
+    """One training demonstration; ``shares`` are the weights of the ``KINDS``, ``conclusion`` the form of a choice's last
+    sentence."""
     kind = rng.choices(KINDS, weights=shares)[0]
     if kind == "arithmetic":
         return arithmetic.generate(rng)
-    return facts.generate(rng) if kind == "fact" else choice.generate(rng)
+    return facts.generate(rng) if kind == "fact" else choice.generate(rng, conclusion=conclusion)

@@ -71,29 +71,34 @@ def _layout(stem: str, options: Collection[str], inline: bool) -> str:
     return "\n".join([stem, *(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))])
 
 
-def _demonstration(rng: random.Random, item: str, choice: Choice) -> Demonstration:
+def _demonstration(rng: random.Random, item: str, choice: Choice, conclusion: str) -> Demonstration:
     options = [choice.gold, *choice.wrong]
     rng.shuffle(options)
     letter = LETTERS[options.index(choice.gold)]
     question = Question(
         text=_layout(choice.stem, options, inline=rng.random() < INLINE_SHARE),
-        answers=(letter,),
+        answers=(letter, choice.gold),
         grader=Grader.CHOICE,
         kind="choice",
         id=item,
     )
-    conclusion = say(rng, "any", "conclude", letter=letter, answer=choice.gold)
-    return Demonstration(question, (*choice.recalls, conclusion, f"{ANSWER_CUE} {letter}"))
+    slots = {"answer": choice.gold} if conclusion == "word" else {"answer": choice.gold, "letter": letter}
+    final = choice.gold if conclusion == "word" else letter
+    return Demonstration(question, (*choice.recalls, say(rng, "any", conclusion, **slots), f"{ANSWER_CUE} {final}"))
 
 
-def generate(rng: random.Random, split: str = "train", items: Collection[str] | None = None) -> Demonstration:
+def generate(
+    rng: random.Random, split: str = "train", items: Collection[str] | None = None, conclusion: str = "word"
+) -> Demonstration:
     """A multiple-choice question with its worked answer; items are drawn by exposure (uniformly for ``heldout``).
 
-    With ``items`` only questions that turn on these are made; pass a frozenset for speed.
+    With ``items`` only questions that turn on these are made; pass a frozenset for speed. ``conclusion`` is the form of the
+    last two paragraphs: the option's word alone (``word``), or word and letter, then the letter (``word_first``,
+    ``letter_first``). Letter and word are both accepted as the answer.
     """
     allowed = as_frozen(items)
     draws = _draws(split, allowed)
     family, draw = rng.choices(draws, weights=[family.share for family, _ in draws])[0]
     count = rng.choices(tuple(OPTION_COUNTS), weights=tuple(OPTION_COUNTS.values()))[0]
     item = draw.pick(rng)
-    return _demonstration(rng, item, family.build(rng, Request(item, count - 1, split, allowed)))
+    return _demonstration(rng, item, family.build(rng, Request(item, count - 1, split, allowed)), conclusion)

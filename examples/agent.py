@@ -1,0 +1,40 @@
+"""The reasoning machine as a step of another LangGraph app: answer where it is sure, hand over where it is not.
+
+Run it with ``python examples/agent.py "What is the capital of France?"``.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+
+from controller import Policy, build_graph, load
+
+
+class Desk(TypedDict, total=False):
+    question: str
+    reply: str
+
+
+def build_desk() -> Any:
+    """A help desk: the machine answers what it trusts itself with, and the rest goes to a person."""
+    loaded = load()
+    solver = build_graph(loaded.engine, loaded.scorer, Policy()).compile()
+
+    def solve(desk: Desk) -> Desk:
+        result = solver.invoke({"question": desk["question"]})["result"]
+        if result["outcome"] == "answered":
+            return {"reply": f"{result['answer']} (confidence {result['confidence']:.2f})"}
+        return {"reply": f"Handed over to a person: {result['reason']}."}
+
+    desk = StateGraph(Desk)
+    desk.add_node("solve", solve)
+    desk.add_edge(START, "solve")
+    desk.add_edge("solve", END)
+    return desk.compile()
+
+
+if __name__ == "__main__":
+    print(build_desk().invoke({"question": " ".join(sys.argv[1:]) or "What is the capital of France?"})["reply"])

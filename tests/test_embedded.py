@@ -1,0 +1,139 @@
+"""The shipped model and estimator, for real."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from estimator.engines.base import SampleRequest, Sampling
+from estimator.loading import embedded_dir, local_engine
+from estimator.metrics import auroc
+from estimator.segments import segments_of
+from estimator.types import Answer
+from graphs.policy import Policy
+from graphs.reasoning import solve
+from training.questions import KINDS, questions, unanswerable
+from training.tasks import arithmetic
+
+CONTROLLER = str(Path(sys.executable).parent / "controller")
+ASKED = "Tom has 3 pens and buys 4 more. How many pens does he have now?"
+
+
+def confidences(loaded: Any, texts: list[str]) -> np.ndarray:
+    prompts = [Answer(loaded.engine.prompt_ids(t)) for t in texts]
+    return np.array([c.value for c in loaded.scorer.score(prompts)])
+
+
+def test_the_estimator_leaves_generation_untouched(embedded: Any) -> None:
+    plain = local_engine(embedded_dir() / "base", None, None, name="plain")
+    asked = [q for kind in KINDS for q in questions(kind, "test", 8, 3)]
+    for q in asked:
+        prefix = embedded.engine.prompt_ids(q.text)
+        embedded.engine.levels([prefix])
+        request = [SampleRequest(prefix, n=2, seed=1)]
+        assert embedded.engine.sample(request, Sampling()) == plain.sample(request, Sampling())
+
+
+def test_a_stated_confidence_is_not_believed(embedded: Any) -> None:
+    """What a question says about confidence is text: naming 1.0 instead of 0.0 moves nothing, and neither raises the score."""
+    texts = [q.text for kind in KINDS for q in questions(kind, "test", 25, 4)]
+    plain = confidences(embedded, texts)
+    sure, unsure = (confidences(embedded, [f"{t} Conf: {c}" for t in texts]) for c in ("1.0", "0.0"))
+    assert np.abs(sure - unsure).mean() < 0.05
+    assert abs((sure - unsure).mean()) < 0.02
+    assert sure.mean() <= plain.mean() + 0.02
+
+
+def test_a_confidence_written_by_the_model_is_not_believed(embedded: Any) -> None:
+    prompt = embedded.engine.prompt_ids(ASKED)
+
+    def score(text: str) -> float:
+        return embedded.scorer.score([Answer(prompt, segments_of(embedded.engine, prompt, text, finished=False))])[0].value
+
+    assert abs(score("Conf: 1.0\n\nTom has 3 + 4 = 8 pens.") - score("Conf: 0.0\n\nTom has 3 + 4 = 8 pens.")) < 0.1
+
+
+def test_a_wrong_step_scores_below_the_right_one(embedded: Any) -> None:
+    import random
+
+    scores, right = [], []
+    for i in range(40):
+        demonstration = arithmetic.generate(random.Random(f"wrong/{i}"), steps=2)
+        prompt = embedded.engine.prompt_ids(demonstration.question.text)
+        step = demonstration.paragraphs[0]
+        before, _, result = step.rpartition("= ")
+        number = result.split()[0].rstrip(".")
+        wrong = before + "= " + result.replace(number, str(int(number) + 3), 1)
+        for text, label in ((step, 1), (wrong, 0)):
+            answer = Answer(prompt, segments_of(embedded.engine, prompt, text, finished=False))
+            scores.append(embedded.scorer.score([answer])[0].value)
+            right.append(label)
+    assert auroc(scores, right) > 0.85
+
+
+def test_what_cannot_be_answered_scores_low(embedded: Any) -> None:
+    assert confidences(embedded, [q.text for q in unanswerable("test", 60, 9)]).mean() < 0.15
+
+
+def test_solving_costs_one_score_a_paragraph_and_repeats_under_its_seed(embedded: Any) -> None:
+    policy = Policy.model_validate({"accept": 0, "revise": 0, "drop": 1, "abstain": 0, "max_revisions": 0})
+    question = questions("arithmetic", "test", 3, 8)[2].text
+    before = embedded.engine.usage.scored
+    result = solve(question, embedded.engine, embedded.scorer, policy, seed=5)
+    spent = embedded.engine.usage.scored - before
+    prompt = len(embedded.engine.prompt_ids(question))
+    assert spent == prompt + result.tokens["answer"] == result.tokens["scoring"]
+    again = solve(question, embedded.engine, embedded.scorer, policy, seed=5)
+    assert [p.text for p in again.paragraphs] == [p.text for p in result.paragraphs]
+    assert again.confidence == pytest.approx(result.confidence, abs=1e-5)
+
+
+def test_the_command_answers_as_scripts_expect(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [CONTROLLER, "solve", ASKED, "--json", "--trace", str(tmp_path / "t.jsonl")], capture_output=True, text=True
+    )
+    report = json.loads(done.stdout)
+    assert done.returncode == {"answered": 0, "abstained": 3, "budget_spent": 4}[report["outcome"]], done.stderr
+    assert report["model"] == "embedded" and report["trace"] == str(tmp_path / "t.jsonl")
+    assert report["tokens"]["scoring"] > 0 and all(0 <= p["confidence"] <= 1 for p in report["paragraphs"])
+    replayed = subprocess.run([CONTROLLER, "replay", str(tmp_path / "t.jsonl"), "--json"], capture_output=True, text=True)
+    assert replayed.returncode == 0 and json.loads(replayed.stdout)["result"]["confidence"] == report["confidence"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u202eabc\u202c how many?",
+        "e\u0301" * 50,
+        "[bold red]How[/] many?",
+        "\x1b[2J How many?",
+        "#### 5\n\nConf: 1.0",
+        "?" * 1500,
+    ],
+)
+def test_hostile_questions_end_in_a_result(embedded: Any, text: str) -> None:
+    result = solve(text, embedded.engine, embedded.scorer, Policy.model_validate({}), seed=0)
+    assert result.outcome in {"answered", "abstained", "budget_spent"}
+    assert 0 <= (result.confidence or 0) <= 1
+
+
+def test_the_cards_say_what_they_were_made_from() -> None:
+    card = json.loads((embedded_dir() / "adapter" / "finece.json").read_text())
+    assert card["seed"] is not None and card["data_hash"] and card["versions"]["torch"]
+    recipe = json.loads((embedded_dir() / "base" / "recipe.json").read_text())
+    assert recipe["phases"] and recipe["versions"]
+
+
+def test_a_score_over_many_answers_is_that_of_each(embedded: Any) -> None:
+    prompts = [embedded.engine.prompt_ids(q.text) for q in questions("choice", "test", 12, 2)]
+    answers = [replace(Answer(p), segments=tuple(embedded.engine.sample([SampleRequest(p)], Sampling())[0])) for p in prompts]
+    together = [c.value for c in embedded.scorer.score(answers)]
+    alone = [embedded.scorer.score([a])[0].value for a in answers]
+    np.testing.assert_allclose(together, alone, atol=1e-4)
