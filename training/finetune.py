@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import platform
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -169,3 +170,35 @@ def write_card(base: Path, rows: Sequence[Labelled], out: Path, recipe: Finetune
         versions={"torch": torch.__version__, "python": platform.python_version()},
     )
     (out / CARD).write_text(json.dumps(card.model_dump(), indent=1) + "\n")
+    (out / "README.md").write_text(model_card(card, rows), encoding="utf-8")
+    settings = json.loads((out / "adapter_config.json").read_text())
+    settings["base_model_name_or_path"] = f"base {card.base_hash}"  # its hash: where it lay on this machine helps nobody
+    (out / "adapter_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def model_card(card: Card, rows: Sequence[Labelled]) -> str:
+    """The adapter's model card, in place of the placeholder that PEFT writes."""
+    counts = Counter((r.kind, r.source) for r in rows)
+    lines = [f"| {kind} | {source} | {count} |" for (kind, source), count in sorted(counts.items())]
+    recipe = ", ".join(f"{name} {value}" for name, value in card.recipe.items())
+    return "\n".join(
+        [
+            "# FineCE estimator",
+            "",
+            "A LoRA adapter that reads, after a question or any part of an answer, how likely the base model is to finish",
+            "with the correct answer: the distribution of the next token over the ten digits, each standing for a level of",
+            "success. It never generates. Plain LoRA, no modules_to_save.",
+            "",
+            f"- base: {card.base_hash}, prompt form {card.prompt_hash}, labels {card.data_hash}, seed {card.seed}",
+            f"- recipe: {recipe}",
+            f"- versions: {', '.join(f'{name} {value}' for name, value in card.versions.items())}",
+            "",
+            "| kind of question | labels | texts |",
+            "|---|---|---|",
+            *lines,
+            "",
+            "Limits: it knows this base model at temperature 1 on questions like these; on other models, temperatures or",
+            "questions its numbers mean nothing until they have been measured.",
+            "",
+        ]
+    )
