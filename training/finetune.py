@@ -44,7 +44,7 @@ class FinetuneRecipe:
     seed: int = 5
     rank: int = 32
     alpha: int = 64
-    epochs: float = 2.0
+    epochs: float = 1.2
     lr: float = 1e-3
     warmup: int = 50
     tokens_per_step: int = 8_000
