@@ -48,12 +48,14 @@ def sharpen(levels: NDArray[np.float64], power: float) -> NDArray[np.float64]:
 
 
 def interval(levels: NDArray[np.float64], mass: float = 0.8) -> tuple[float, float]:
-    """Central interval that holds ``mass``. Each level's mass is spread evenly over its cell (half-way to its neighbours)."""
+    """Interval with at most ``(1 - mass) / 2`` on each side. A level's mass is spread evenly over its cell (half-way to its
+    neighbours); an end that falls into the lowest or highest cell is 0 or 1 itself, because near the end of an answer the
+    chance of success often is exactly that."""
     edges = np.concatenate([[0.0], (LEVEL_VALUES[1:] + LEVEL_VALUES[:-1]) / 2, [1.0]])
     cumulative = np.concatenate([[0.0], np.cumsum(levels)])
     cumulative /= cumulative[-1]
     low, high = np.interp([(1 - mass) / 2, (1 + mass) / 2], cumulative, edges)
-    return float(low), float(high)
+    return (0.0 if low < edges[1] else float(low)), (1.0 if high > edges[-2] else float(high))
 
 
 def _normalise(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -107,7 +107,13 @@ def tuning_questions(amounts: Amounts) -> list[dict[str, object]]:
     rows = [q for kind in KINDS for q in questions(kind, "policy", amounts.tuning, amounts.seed)]
     order = np.random.default_rng(amounts.seed).permutation(len(rows))
     return [
-        {"id": q.id, "kind": q.kind, "question": q.text, "answers": list(q.answers), "grader": q.grader.value}
+        {
+            "id": q.id,
+            "kind": q.kind,
+            "question": q.text,
+            "answers": list(q.answers[-1:] if q.kind == "choice" else q.answers),  # the word of a choice, not its letter
+            "grader": "number" if q.kind == "arithmetic" else "alias",
+        }
         for q in (rows[i] for i in order)
     ]
 

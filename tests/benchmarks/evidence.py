@@ -13,15 +13,15 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from estimator.calibration import read_combiner
 from estimator.engines.base import Sampling
 from estimator.engines.local import LocalEngine
-from estimator.loading import EMBEDDED, adapter_dir, base_dir, load
+from estimator.loading import EMBEDDED, load
 from estimator.metrics import auroc, bootstrap, brier, ece
 from estimator.scorers.finece import CombinedScorer
 from estimator.types import Answer, Confidence, Question
@@ -46,10 +46,15 @@ class Scored:
     correct: bool
 
 
+@cache
+def trained_texts() -> frozenset[str]:
+    """Every question text of the base model's training."""
+    return frozenset(d.question.text for phase in Recipe().phases for d in demonstrations(phase))
+
+
 def unseen(kind: str, count: int) -> list[Question]:
     """Test questions whose text does not occur in the base model's training."""
-    trained = {d.question.text for phase in Recipe().phases for d in demonstrations(phase)}
-    return [q for q in questions(kind, "test", count + count // 5, SEED) if q.text not in trained][:count]
+    return [q for q in questions(kind, "test", count + count // 5, SEED) if q.text not in trained_texts()][:count]
 
 
 def place_of(answer: Answer) -> dict[str, Answer]:
@@ -197,7 +202,7 @@ def measure(per_kind: int, data: Path | None, gsm8k: int | None) -> dict[str, An
         sampled += [g[0] for g in sample_answers(engine, asked, 1, SEED) if g[0].answer.finished]
     scored = score_places(engine, scorer, sampled)
     rows += position_rows(scored) + acceptance_rows(scored)
-    report: dict[str, Any] = {"rows": rows, "interval_cover": interval_cover(scored), "drift": drift(scored)}
+    report: dict[str, Any] = {"rows": rows, "drift": drift(scored)}
     if data is not None:
         for name in ("singleop", "multiarith"):
             rows += accuracy_rows(engine, list(read_numbers(data / f"{name}.jsonl")), name)
@@ -207,11 +212,19 @@ def measure(per_kind: int, data: Path | None, gsm8k: int | None) -> dict[str, An
         "seed": SEED,
         "oracle_samples": ORACLE_SAMPLES,
         "questions": dict(Counter(s.question.kind for s in sampled)),
-        "combiner_power": read_combiner(adapter_dir(EMBEDDED, None) / "combiner.json").power,
-        "base": str(base_dir(EMBEDDED).name),
         "seconds": time.monotonic() - started,
     }
     return report
+
+
+def measure_intervals(per_kind: int) -> dict[str, Any]:
+    """How often the 80 % intervals hold the oracle's value, on fewer questions."""
+    loaded = load(EMBEDDED, threads=2)
+    engine, scorer = loaded.engine, loaded.scorer
+    assert isinstance(engine, LocalEngine) and isinstance(scorer, CombinedScorer)
+    asked = [q for kind in KINDS for q in unseen(kind, per_kind)]
+    sampled = [g[0] for g in sample_answers(engine, asked, 1, SEED) if g[0].answer.finished]
+    return {"n": len(sampled), "hashes": loaded.hashes, "cover": interval_cover(score_places(engine, scorer, sampled))}
 
 
 def main() -> None:
@@ -220,9 +233,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="directory of the real question files")
     parser.add_argument("--per-kind", type=int, default=400)
     parser.add_argument("--gsm8k", type=int, default=None, help="only the first N test questions")
+    parser.add_argument("--intervals", action="store_true", help="only the intervals, to intervals.json")
     args = parser.parse_args()
-    report = measure(args.per_kind, args.data, args.gsm8k)
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.intervals:
+        (args.out / "intervals.json").write_text(json.dumps(measure_intervals(args.per_kind), indent=1) + "\n")
+        return
+    report = measure(args.per_kind, args.data, args.gsm8k)
     (args.out / "embedded.json").write_text(json.dumps(report, indent=1) + "\n")
     for row in report["rows"]:
         print(json.dumps(row))

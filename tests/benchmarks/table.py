@@ -59,14 +59,14 @@ def acceptance(rows: list[Row]) -> Iterator[str]:
 
 
 def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
-    hard, cover, drift = report["gsm8k"], report["interval_cover"], report["drift"]
+    hard, cover, drift = report["gsm8k"], load("intervals"), report["drift"]
     yield "| what | figure | command |"
     yield "|---|---|---|"
     evidence = "`make evidence`"
     yield f"| GSM8K test questions ({hard['n']}) run to the end: accuracy | {100 * hard['accuracy']:.1f} % | {evidence} |"
     yield f"| of these, wrong with confidence above 0.8 | {100 * hard['wrong_above']:.2f} % | {evidence} |"
-    held = ", ".join(f"{place} {100 * share:.0f} %" for place, share in cover.items())
-    yield f"| the 80 % interval holds the oracle's value | {held} | {evidence} |"
+    held = ", ".join(f"{place} {100 * share:.0f} %" for place, share in cover["cover"].items())
+    yield f"| the 80 % interval holds the oracle's value ({cover['n']} answers) | {held} | {evidence} |"
     yield (
         f"| drift: mean change of confidence, question to complete answer | {drift['mean']:+.3f} "
         f"({drift['low']:+.3f} to {drift['high']:+.3f}) | {evidence} |"
