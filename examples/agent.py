@@ -6,16 +6,16 @@ Run it with ``python examples/agent.py "What is the capital of France?"``.
 from __future__ import annotations
 
 import sys
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
 from controller import Policy, build_graph, load
 
 
-class Desk(TypedDict, total=False):
+class Desk(TypedDict):
     question: str
-    reply: str
+    reply: NotRequired[str]
 
 
 def build_desk() -> Any:
@@ -23,16 +23,16 @@ def build_desk() -> Any:
     loaded = load()
     solver = build_graph(loaded.engine, loaded.scorer, Policy()).compile()
 
-    def solve(desk: Desk) -> Desk:
-        result = solver.invoke({"question": desk["question"]})["result"]
+    def answer(state: Desk) -> dict[str, str]:
+        result = solver.invoke({"question": state["question"]})["result"]
         if result["outcome"] == "answered":
             return {"reply": f"{result['answer']} (confidence {result['confidence']:.2f})"}
         return {"reply": f"Handed over to a person: {result['reason']}."}
 
     desk = StateGraph(Desk)
-    desk.add_node("solve", solve)
-    desk.add_edge(START, "solve")
-    desk.add_edge("solve", END)
+    desk.add_node("answer", answer)
+    desk.add_edge(START, "answer")
+    desk.add_edge("answer", END)
     return desk.compile()
 
 
