@@ -17,8 +17,8 @@ test: $(READY)
 	$(BIN)/pytest
 
 evidence: $(READY)
-	$(BIN)/python -m tests.benchmarks.evidence --per-kind 320 --data ../shared/data
-	$(BIN)/python -m tests.benchmarks.evidence --per-kind 120 --intervals
+	$(BIN)/python -m tests.benchmarks.evidence --data ../shared/data
+	$(BIN)/python -m tests.benchmarks.evidence --per-kind 100 --intervals
 	$(BIN)/python -m tests.benchmarks.sampling --out docs/evidence/sampling.json
 	$(BIN)/python -m tests.benchmarks.cost --out docs/evidence/cost.json
 	$(BIN)/python -m tests.benchmarks.table --write

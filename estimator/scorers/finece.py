@@ -1,4 +1,4 @@
-"""FineCE's trained estimator: the adapter alone (as the paper has it), and combined with the free signals (as shipped)."""
+"""FineCE's trained estimator as shipped: the adapter's one-token readout combined with the free signals of generation."""
 
 from __future__ import annotations
 
@@ -11,23 +11,6 @@ from estimator.engines.base import Engine
 from estimator.levels import interval, mean, sharpen, tilt
 from estimator.signals import signals, state_of
 from estimator.types import Answer, Confidence
-
-
-class AdapterScorer:
-    """The adapter's one-token readout: the mean of its distribution over the levels, and its own 80 % interval."""
-
-    name = "finece-adapter"
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-
-    def score(self, answers: Sequence[Answer]) -> list[Confidence]:
-        out = []
-        for levels in map(np.array, self.engine.levels([a.token_ids for a in answers])):
-            value = float(mean(levels))
-            low, high = interval(levels)
-            out.append(Confidence(value, min(low, value), max(high, value), {"adapter": value}))
-        return out
 
 
 class CombinedScorer:

@@ -80,7 +80,7 @@ def first_paragraph(rounds: int = 3) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=40, help="questions of each kind")
+    parser.add_argument("--count", type=int, default=20, help="questions of each kind")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     report = overhead(args.count) | {"start_to_first_paragraph_seconds": first_paragraph()}

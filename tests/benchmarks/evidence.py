@@ -68,7 +68,6 @@ def score_places(engine: LocalEngine, scorer: CombinedScorer, sampled: Sequence[
     rows = [(g, s, place, prefix) for g, s in enumerate(sampled) for place, prefix in place_of(s.answer).items()]
     confidences = scorer.score([prefix for _, _, _, prefix in rows])
     open_prefixes = {p.token_ids: (s.question, p) for _, s, _, p in rows if not p.finished}
-    shares = dict.fromkeys((), 0.0)
     done = complete(engine, list(open_prefixes.values()), ORACLE_SAMPLES, SEED + 1)
     shares = {key: float(np.mean([x.correct for x in group])) for key, group in zip(open_prefixes, done, strict=True)}
     return [
@@ -231,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/evidence"))
     parser.add_argument("--data", type=Path, help="directory of the real question files")
-    parser.add_argument("--per-kind", type=int, default=400)
+    parser.add_argument("--per-kind", type=int, default=320)
     parser.add_argument("--gsm8k", type=int, default=None, help="only the first N test questions")
     parser.add_argument("--intervals", action="store_true", help="only the intervals, to intervals.json")
     args = parser.parse_args()

@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", type=Path, required=True, help="where the chosen start policy goes")
-    parser.add_argument("--count", type=int, default=70, help="questions of each kind")
+    parser.add_argument("--count", type=int, default=60, help="questions of each kind")
     args = parser.parse_args()
     loaded = load()
     asked = [q for kind in KINDS for q in questions(kind, "fit", args.count, 41)]
