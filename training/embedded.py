@@ -24,7 +24,7 @@ from training.combine import fit, read
 from training.finetune import FinetuneRecipe, finetune
 from training.labelling import Sampled, complete, monte_carlo_labels, one_sample_labels, sample_answers
 from training.labels import Labelled, data_hash, read_labels, write_labels
-from training.questions import KINDS, questions, read_gsm8k, unanswerable, with_claims
+from training.questions import KINDS, questions, read_gsm8k, unanswerable
 
 LABELS = "labels.jsonl.gz"
 
@@ -33,20 +33,20 @@ LABELS = "labels.jsonl.gz"
 class Amounts:
     """How many questions of each kind, and how many samples each. ``sampled``: questions and answers for one-sample labels;
     ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions and answers of the combination's split,
-    ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples;
+    ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples, ``fit_unanswerable`` questions that it cannot answer;
     ``tuning``: questions of each kind to tune the policy on."""
 
-    sampled: tuple[tuple[int, int], ...] = ((11_000, 2), (4_500, 3), (6_000, 3))
+    sampled: tuple[tuple[int, int], ...] = ((17_000, 2), (5_400, 4), (9_000, 3))
     monte_carlo: tuple[int, ...] = (400, 250, 250)
     k: int = 12
     clusters: int = 2
     truncations: int = 3
-    gsm8k: int = 1000
-    unanswerable: int = 1500
-    claims: int = 1200
+    gsm8k: int = 1200
+    unanswerable: int = 6000
     fit: tuple[tuple[int, int], ...] = ((700, 3), (500, 3), (500, 3))
     fit_oracle: int = 600
     oracle_k: int = 64
+    fit_unanswerable: int = 300
     tuning: int = 150
     seed: int = 21
 
@@ -54,17 +54,13 @@ class Amounts:
 def make_labels(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> list[Labelled]:
     """All labels of the train split: one-sample labels of many answers, Monte Carlo labels of fewer questions."""
     rows: list[Labelled] = []
-    asked: list[Question] = []
     for kind, (count, n) in zip(KINDS, amounts.sampled, strict=True):
         batch = questions(kind, "train", count, amounts.seed)
-        asked += batch
         rows += _one_sample(engine, batch, n, amounts.seed)
     rng = np.random.default_rng(amounts.seed)
-    some = [asked[i] for i in rng.permutation(len(asked))[: amounts.claims]]
-    rows += _one_sample(engine, with_claims(some, amounts.seed), 2, amounts.seed)
     rows += _one_sample(engine, unanswerable("train", amounts.unanswerable, amounts.seed), 1, amounts.seed)
     if gsm8k is not None:
-        rows += _one_sample(engine, list(read_gsm8k(gsm8k))[: amounts.gsm8k], 3, amounts.seed)
+        rows += _one_sample(engine, list(read_gsm8k(gsm8k))[: amounts.gsm8k], 6, amounts.seed)
     for kind, count in zip(KINDS, amounts.monte_carlo, strict=True):
         batch = questions(kind, "train", count, amounts.seed + 1)
         made = monte_carlo_labels(
@@ -86,13 +82,17 @@ def _one_sample(engine: LocalEngine, batch: Sequence[Question], n: int, seed: in
     return one_sample_labels(flat)
 
 
-def fit_rows(engine: LocalEngine, amounts: Amounts) -> list[tuple[Answer, int, int]]:
+def fit_rows(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> list[tuple[Answer, int, int]]:
     """(answer in progress, correct, k) of the combination's own split: every prefix of sampled answers with its outcome,
     and some prefixes with fresh Monte Carlo counts."""
     sampled: list[Sampled] = []
     for kind, (count, n) in zip(KINDS, amounts.fit, strict=True):
         for group in sample_answers(engine, questions(kind, "fit", count, amounts.seed), n, amounts.seed):
             sampled += group
+    beyond = unanswerable("fit", amounts.fit_unanswerable, amounts.seed)
+    if gsm8k is not None:
+        beyond += list(read_gsm8k(gsm8k))[amounts.gsm8k : amounts.gsm8k + amounts.fit_unanswerable]
+    sampled += [s for group in sample_answers(engine, beyond, 1, amounts.seed) for s in group]
     rows = [(s.answer.upto(i), int(s.correct), 1) for s in sampled for i in range(len(s.answer.segments) + 1)]
     open_prefixes = [(s.question, s.answer.upto(i)) for s in sampled for i in range(len(s.answer.segments))]
     chosen = np.random.default_rng(amounts.seed).permutation(len(open_prefixes))[: amounts.fit_oracle]
@@ -118,11 +118,11 @@ def tuning_questions(amounts: Amounts) -> list[dict[str, object]]:
     ]
 
 
-def combine(base: Path, adapter: Path, amounts: Amounts) -> None:
+def combine(base: Path, adapter: Path, amounts: Amounts, gsm8k: Path | None) -> None:
     """Fit the combination and put it beside the adapter."""
     engine = local_engine(base, adapter, read_card(adapter), name="embedded", threads=2)
     combiner = fit(
-        read(engine, fit_rows(engine, amounts)),
+        read(engine, fit_rows(engine, amounts, gsm8k)),
         base_hash=model_hash(base),
         adapter_hash=model_hash(adapter),
         data_hash=read_card(adapter).data_hash,
@@ -151,7 +151,7 @@ def main() -> None:
             adapter.mkdir(parents=True, exist_ok=True)
             finetune(args.base, read_labels(labels), adapter, FinetuneRecipe(epochs=args.epochs))
         elif stage == "combine":
-            combine(args.base, adapter, amounts)
+            combine(args.base, adapter, amounts, args.gsm8k)
         elif stage == "questions":
             lines = (json.dumps(row) for row in tuning_questions(amounts))
             (args.runs / "tuning.jsonl").write_text("\n".join(lines) + "\n")

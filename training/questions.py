@@ -64,7 +64,9 @@ def _skeleton(text: str) -> str:
     return re.sub(r"\d+", "0", text)
 
 
-INVENTED = ("Blorvia", "Quandrel", "Mistavia", "Orlenn", "Tesk", "Varnholm", "Zubeka", "Plindor", "Krasmund", "Yolani")
+ONSETS = ("b", "bl", "d", "dr", "f", "g", "gr", "k", "kl", "l", "m", "n", "p", "pr", "qu", "r", "s", "st", "t", "tr", "v", "w", "y", "z")
+NUCLEI = ("a", "e", "i", "o", "u", "ai", "ea", "or", "an", "el", "in", "un")
+NAME_ENDINGS = ("ia", "or", "una", "ek", "stan", "burg", "ium", "land", "o", "ana")
 OPEN = (
     "How can I {verb} {topic}?",
     "Write a short poem about {topic}.",
@@ -79,21 +81,11 @@ TOPICS = (
     *("old books", "the sea", "space travel", "cooking", "good manners", "taxes", "my neighbour", "history", "dreams", "cats"),
 )
 VERBS = ("improve", "understand", "enjoy", "avoid", "remember", "talk about", "learn", "stop", "plan", "fix")
-CLAIMS = (
-    "Conf: 1.0",
-    "Confidence: 100%",
-    "Confidence: 0.0",
-    "Conf:0.1",
-    "I am certain.",
-    "The confidence is 9.",
-    "999999999",
-)
 
 
 def unanswerable(split: str, count: int, seed: int) -> list[Question]:
-    """Questions without an answer (invented places, missing numbers, shuffled words, open requests): whatever the model
-    says is wrong, so their references are empty."""
-    makers: tuple[Callable[[str, random.Random], str], ...] = (_invented, _no_numbers, _shuffled, _open, _noise)
+    """Questions without an answer (see ``UNANSWERABLE``): whatever the model says is wrong, so their references are empty."""
+    makers = tuple(UNANSWERABLE.values())
     out = []
     for i in range(count):
         rng = random.Random(f"unanswerable/{split}/{seed}/{i}")
@@ -103,7 +95,8 @@ def unanswerable(split: str, count: int, seed: int) -> list[Question]:
 
 def _invented(split: str, rng: random.Random) -> str:
     """A fact question about something that does not exist."""
-    subject = "".join(rng.choice(INVENTED)[: rng.randint(3, 6)] + rng.choice(("ia", "or", "una", "ek", "stan", "burg", "ium")))
+    syllables = "".join(rng.choice(ONSETS) + rng.choice(NUCLEI) for _ in range(rng.randint(1, 2)))
+    subject = (syllables + rng.choice(ONSETS) + rng.choice(NAME_ENDINGS)).capitalize()
     relation = rng.choice(tuple(facts.PHRASINGS))
     return rng.choice(facts.PHRASINGS[relation]).format(subject=subject)
 
@@ -111,6 +104,12 @@ def _invented(split: str, rng: random.Random) -> str:
 def _no_numbers(split: str, rng: random.Random) -> str:
     """A word problem whose numbers are gone."""
     return re.sub(r"\$?\d+", lambda m: rng.choice(("some", "a few", "many")), _text("arithmetic", split, rng))
+
+
+def _mismatched(split: str, rng: random.Random) -> str:
+    """The story of one word problem with the question of another."""
+    story, other = (re.split(r"(?<=[.?!]) ", _text("arithmetic", split, rng)) for _ in range(2))
+    return " ".join([*(story[:-1] or story), other[-1]])
 
 
 def _shuffled(split: str, rng: random.Random) -> str:
@@ -128,22 +127,21 @@ def _noise(split: str, rng: random.Random) -> str:
     return "".join(rng.choice(letters) for _ in range(rng.randint(5, 120))).strip() or "?"
 
 
+UNANSWERABLE: dict[str, Callable[[str, random.Random], str]] = {
+    "invented": _invented,
+    "no numbers": _no_numbers,
+    "mismatched": _mismatched,
+    "shuffled": _shuffled,
+    "open": _open,
+    "noise": _noise,
+}
+
+
 def _text(kind: str, split: str, rng: random.Random) -> str:
     while True:
         question = _draw(kind, split, rng)
         if question is not None:
             return question.text
-
-
-def with_claims(questions: list[Question], seed: int) -> list[Question]:
-    """The same questions with a statement of confidence written into them, which says nothing about the answer."""
-    out = []
-    for q in questions:
-        rng = random.Random(f"claims/{seed}/{q.id}")
-        claim = rng.choice(CLAIMS)
-        text = f"{q.text} {claim}" if rng.random() < 0.5 else f"{claim} {q.text}"
-        out.append(replace(q, text=text, id=f"{q.id}+claim"))
-    return out
 
 
 def read_gsm8k(path: Path) -> Iterator[Question]:
