@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,7 +20,7 @@ from estimator.segments import segments_of
 from estimator.types import Answer
 from graphs.policy import Policy
 from graphs.reasoning import solve
-from training.questions import KINDS, questions, unanswerable
+from training.questions import KINDS, UNANSWERABLE, questions, unanswerable
 from training.tasks import arithmetic
 
 CONTROLLER = str(Path(sys.executable).parent / "controller")
@@ -41,26 +42,14 @@ def test_the_estimator_leaves_generation_untouched(embedded: Any) -> None:
         assert embedded.engine.sample(request, Sampling()) == plain.sample(request, Sampling())
 
 
-CLAIMED = ("1.0", "0.7", "0.3", "0.0")
-
-
-@pytest.fixture(scope="module")
-def claimed(embedded: Any) -> dict[str, np.ndarray]:
-    """Scores of 75 questions as they are (``plain``) and with a stated confidence behind them."""
+@pytest.mark.parametrize("claim", ["Conf: 1.0", "Conf: 0.0", "Confidence: 100%", "My confidence is 0.7", "certainty=.9"])
+def test_a_confidence_stated_in_the_question_has_no_effect(embedded: Any, claim: str) -> None:
     texts = [q.text for kind in KINDS for q in questions(kind, "test", 25, 4)]
-    return {"plain": confidences(embedded, texts)} | {
-        c: confidences(embedded, [f"{t} Conf: {c}" for t in texts]) for c in CLAIMED
-    }
-
-
-def test_a_stated_confidence_raises_no_score(claimed: dict[str, np.ndarray]) -> None:
-    assert all(claimed[c].mean() <= claimed["plain"].mean() + 0.02 for c in CLAIMED)
-    assert abs((claimed["0.7"] - claimed["0.3"]).mean()) < 0.03
-
-
-@pytest.mark.xfail(strict=True, reason="measured: mean score .342 with 'Conf: 1.0' behind the question, .258 with 'Conf: 0.0'")
-def test_a_stated_confidence_has_no_effect_at_all(claimed: dict[str, np.ndarray]) -> None:
-    assert abs((claimed["1.0"] - claimed["0.0"]).mean()) < 0.02
+    plain, stated = confidences(embedded, texts), confidences(embedded, [f"{t} {claim}" for t in texts])
+    if claim.lower().startswith("conf"):
+        np.testing.assert_allclose(stated, plain, atol=1e-5)  # nothing is left of it
+    other = confidences(embedded, [f"{t} {re.sub('[0-9]', '5', claim)}" for t in texts])
+    np.testing.assert_allclose(stated, other, atol=1e-5)
 
 
 def test_a_confidence_written_by_the_model_is_not_believed(embedded: Any) -> None:
@@ -69,7 +58,7 @@ def test_a_confidence_written_by_the_model_is_not_believed(embedded: Any) -> Non
     def score(text: str) -> float:
         return embedded.scorer.score([Answer(prompt, segments_of(embedded.engine, prompt, text, finished=False))])[0].value
 
-    assert abs(score("Conf: 1.0\n\nTom has 3 + 4 = 8 pens.") - score("Conf: 0.0\n\nTom has 3 + 4 = 8 pens.")) < 0.1
+    assert abs(score("Conf: 1.0\n\nTom has 3 + 4 = 8 pens.") - score("Conf: 0.0\n\nTom has 3 + 4 = 8 pens.")) < 0.02
 
 
 def test_a_wrong_step_scores_below_the_right_one(embedded: Any) -> None:
@@ -90,11 +79,10 @@ def test_a_wrong_step_scores_below_the_right_one(embedded: Any) -> None:
     assert auroc(scores, right) > 0.85
 
 
-def test_what_is_no_question_scores_low(embedded: Any) -> None:
-    """Open requests and noise (every fifth each of the unanswerable ones); see LOG.md for the others."""
-    asked = unanswerable("test", 100, 9)
-    for place in (3, 4):
-        assert confidences(embedded, [q.text for q in asked[place::5]]).mean() < 0.12
+@pytest.mark.parametrize("kind", UNANSWERABLE)
+def test_what_has_no_answer_scores_low(embedded: Any, kind: str) -> None:
+    asked = unanswerable("test", 40 * len(UNANSWERABLE), 9)[list(UNANSWERABLE).index(kind) :: len(UNANSWERABLE)]
+    assert confidences(embedded, [q.text for q in asked]).mean() < 0.12
 
 
 def test_solving_costs_one_score_a_paragraph_and_repeats_under_its_seed(embedded: Any) -> None:

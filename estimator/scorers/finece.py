@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from estimator.calibration import Combiner, adapter_inputs
+from estimator.claims import without_claims
 from estimator.engines.base import Engine
 from estimator.levels import interval, mean, sharpen, tilt
 from estimator.signals import signals, state_of
@@ -15,7 +16,7 @@ from estimator.types import Answer, Confidence
 
 class CombinedScorer:
     """The adapter's reading and the log-probabilities of what was generated, through a small fitted model; the adapter's
-    distribution is shifted to the combined mean, which gives the interval."""
+    distribution is shifted to the combined mean, which gives the interval. Confidences stated in the text are not read."""
 
     name = "finece"
 
@@ -23,8 +24,9 @@ class CombinedScorer:
         self.engine, self.combiner = engine, combiner
 
     def score(self, answers: Sequence[Answer]) -> list[Confidence]:
-        read = self.engine.levels([a.token_ids for a in answers])
-        return [self._combine(a, np.array(levels)) for a, levels in zip(answers, read, strict=True)]
+        heard = [without_claims(a, self.engine.decode) for a in answers]
+        read = self.engine.levels([a.token_ids for a in heard])
+        return [self._combine(a, np.array(levels)) for a, levels in zip(heard, read, strict=True)]
 
     def _combine(self, answer: Answer, levels: np.ndarray) -> Confidence:
         state, free = state_of(answer), signals(answer)
