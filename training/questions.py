@@ -106,12 +106,6 @@ def _no_numbers(split: str, rng: random.Random) -> str:
     return re.sub(r"\$?\d+", lambda m: rng.choice(("some", "a few", "many")), _text("arithmetic", split, rng))
 
 
-def _mismatched(split: str, rng: random.Random) -> str:
-    """The story of one word problem with the question of another."""
-    story, other = (re.split(r"(?<=[.?!]) ", _text("arithmetic", split, rng)) for _ in range(2))
-    return " ".join([*(story[:-1] or story), other[-1]])
-
-
 def _shuffled(split: str, rng: random.Random) -> str:
     words = _text(rng.choice(KINDS), split, rng).split()
     rng.shuffle(words)
@@ -130,7 +124,6 @@ def _noise(split: str, rng: random.Random) -> str:
 UNANSWERABLE: dict[str, Callable[[str, random.Random], str]] = {
     "invented": _invented,
     "no numbers": _no_numbers,
-    "mismatched": _mismatched,
     "shuffled": _shuffled,
     "open": _open,
     "noise": _noise,
