@@ -22,6 +22,10 @@ from estimator.types import Grader, Question
         ("The answer is 42.", "42"),
         ("Thus the final answer is: (B).", "(B)"),
         ("He has 3.\nA: 18", "18"),
+        ("**Answer:** -5", "** -5"),
+        ("\\boxed{\\frac{1}{\\sqrt{2}}}", "\\frac{1}{\\sqrt{2}}"),
+        ("He adds 5 and 6, which makes 11.", None),
+        ("I cannot answer that.", None),
         ("#### ", None),
         ("no idea", None),
         ("", None),
@@ -45,6 +49,30 @@ def test_the_final_answer_is_found(text: str, answer: str | None) -> None:
         ("3 of 5", "5", True),
         ("3244047.0999999996", "3244047.0999999996", True),
         ("many", "5", False),
+        ("I do not know", "5", False),
+        ("- 7", "-7", True),
+        ("-$7.50", "-7.5", True),
+        ("$-1,200", "-1200", True),
+        ("1,234,567.5", "1234567.5", True),
+        ("1{,}234", "1234", True),
+        ("12,34", "1234", False),
+        ("40 km/h", "40", True),
+        ("5\\,\\text{cm}", "5", True),
+        ("50\\%", "50", True),
+        ("50 percent", "50", True),
+        ("3/0", "3", False),
+        (".5", "1/2", True),
+        ("2 1/2 cups", "2.5", True),
+        ("\\frac{3}{4}", "0.75", True),
+        ("-\\dfrac{3}{4}", "-0.75", True),
+        ("2\\frac12", "2.5", True),
+        ("1.5e3", "1500", True),
+        ("$025$", "25", True),
+        ("3 + 4 = 7", "7", True),
+        ("10 - 4 = 6", "6", True),
+        ("between 3-5", "5", True),
+        ("7 (not 8)", "7", False),
+        ("", "5", False),
     ],
 )
 def test_numbers_are_compared_by_value(written: str, gold: str, same: bool) -> None:
@@ -59,6 +87,15 @@ def test_numbers_are_compared_by_value(written: str, gold: str, same: bool) -> N
         ("apple", "B", Grader.CHOICE, False),
         ("A Tale of Two Cities", "A Christmas Carol", Grader.CHOICE, False),
         ("theater", "Theater", Grader.CHOICE, True),
+        ("option b", "B", Grader.CHOICE, True),
+        ("**C**", "C", Grader.CHOICE, True),
+        ("\\text{(D)}", "D", Grader.CHOICE, True),
+        ("C: 39", "C", Grader.CHOICE, True),
+        ("A - apple", "A", Grader.CHOICE, True),
+        ("apple (A)", "A", Grader.CHOICE, True),
+        ("apple, option A", "A", Grader.CHOICE, True),
+        ("A and B", "A", Grader.CHOICE, False),
+        ("a", "A", Grader.CHOICE, True),
         ("the Nile", "Nile", Grader.ALIAS, True),
         ("Gin", "original", Grader.ALIAS, False),
         ("Bogot\N{LATIN SMALL LETTER A WITH ACUTE}", "bogota", Grader.ALIAS, True),
@@ -67,6 +104,39 @@ def test_numbers_are_compared_by_value(written: str, gold: str, same: bool) -> N
 )
 def test_choices_and_names(written: str, gold: str, grader: Grader, same: bool) -> None:
     assert same_answer(written, gold, grader) is same
+
+
+@pytest.mark.parametrize(
+    ("written", "aliases", "right"),
+    [
+        ("Gin", ["gin"], True),
+        ("the original", ["gin"], False),
+        ("It is gin, of course", ["gin"], True),
+        ("the river Nile", ["Nile", "Nile River"], True),
+        ("Paris, France", ["Paris"], True),
+        ("New Mexico", ["Mexico"], False),
+        ("Guinea-Bissau", ["Guinea"], False),
+        ("Henry 8", ["Henry"], False),
+        ("Paris or London", ["Paris"], False),
+        ("not Paris", ["Paris"], False),
+        ("December 1972", ["1972"], True),
+        ("19721", ["1972"], False),
+        ("Either/Or", ["Either/Or"], True),
+        ("\\text{S\u00e3o Paulo}", ["Sao Paulo"], True),
+        ("\u4e1c\u4eac", ["\u4e1c\u4eac"], True),
+        ("\u4e1c\u4eac", ["\u5317\u4eac"], False),
+        ("", ["Paris"], False),
+        ("Paris", [""], False),
+    ],
+)
+def test_an_alias_counts_as_whole_words(written: str, aliases: list[str], right: bool) -> None:
+    assert is_correct(Question("q", tuple(aliases), Grader.ALIAS), f"Let me think.\n\n#### {written}") is right
+
+
+@pytest.mark.parametrize("text", ["", "It is five.", "####", "#### ?", "\\boxed{}", "The answer is"])
+@pytest.mark.parametrize("grader", Grader)
+def test_no_answer_at_all_is_wrong(text: str, grader: Grader) -> None:
+    assert not is_correct(Question("q", ("5", "B", "five"), grader), text)
 
 
 @given(st.integers(-(10**9), 10**9))
