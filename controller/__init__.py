@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from controller.api import asolve, solve
+    from controller.assemble import default_policy
     from estimator.loading import load
     from graphs.policy import Policy
     from graphs.reasoning import build_graph
     from graphs.trace import read_trace
     from graphs.what_if import what_if
 
-__all__ = ["Policy", "asolve", "build_graph", "load", "read_trace", "solve", "what_if"]
+__all__ = ["Policy", "asolve", "build_graph", "default_policy", "load", "read_trace", "solve", "what_if"]
 
 _HOMES = {
     "Policy": "graphs.policy",
     "asolve": "controller.api",
     "build_graph": "graphs.reasoning",
+    "default_policy": "controller.assemble",
     "load": "estimator.loading",
     "read_trace": "graphs.trace",
     "solve": "controller.api",

@@ -10,7 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
-from controller import Policy, build_graph, load
+from controller import build_graph, default_policy, load
 
 
 class Desk(TypedDict):
@@ -21,7 +21,7 @@ class Desk(TypedDict):
 def build_desk() -> Any:
     """A help desk: the machine answers what it trusts itself with, and the rest goes to a person."""
     loaded = load()
-    solver = build_graph(loaded.engine, loaded.scorer, Policy()).compile()
+    solver = build_graph(loaded.engine, loaded.scorer, default_policy()).compile()
 
     def answer(state: Desk) -> dict[str, str]:
         result = solver.invoke({"question": state["question"]})["result"]
