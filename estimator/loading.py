@@ -20,6 +20,7 @@ from estimator.engines.base import Engine
 from estimator.scorers.base import Scorer
 
 EMBEDDED = "embedded"
+NOT_COMBINED = "{} has no fitted combination, so scores are the adapter's alone: controller train --combine fits one"
 
 
 class LoadError(ValueError):
@@ -84,19 +85,39 @@ def adapter_dir(model: str, estimator: str | None) -> Path:
 
 
 def load(model: str = EMBEDDED, estimator: str | None = None, *, threads: int = 1, device: str | None = None) -> Loaded:
-    """The local engine with its adapter, and the combined scorer. LoadError where anything is missing or does not fit."""
+    """The local engine with its adapter, and the combined scorer (the adapter's alone, with a warning, where no combination
+    was fitted). LoadError where anything is missing or does not fit."""
     base, adapter = base_dir(model), adapter_dir(model, estimator)
     failed = [c for c in check_files(base, adapter) if not c.ok]
     if failed:
         raise LoadError(f"{failed[0].detail}: {failed[0].remedy}")
-    card, combiner = read_card(adapter), read_combiner(adapter / COMBINER)
+    card = read_card(adapter)
     engine = local_engine(base, adapter, card, name=model, threads=threads, device=device)
-    hashes = {"base": card.base_hash, "adapter": combiner.adapter_hash, "prompt": card.prompt_hash}
-    if prompt_hash(engine.tokenizer) != card.prompt_hash:
+    if prompt_hash(engine.tokenizer, card.technique) != card.prompt_hash:
         raise LoadError(f"the estimator at {adapter} was trained on another prompt form: train it again for this version")
+    from estimator.scorers.readout import readout_of
+
+    readout, name = readout_of(engine, card, adapter), str(estimator or "embedded")
+    hashes = {"base": card.base_hash, "adapter": model_hash(adapter), "prompt": card.prompt_hash}
+    if not (adapter / COMBINER).exists():
+        from estimator.scorers.adapter import AdapterScorer
+
+        return Loaded(engine, AdapterScorer(engine, readout), model, name, hashes, (NOT_COMBINED.format(adapter),))
     from estimator.scorers.finece import CombinedScorer
 
-    return Loaded(engine, CombinedScorer(engine, combiner), model, str(estimator or "embedded"), hashes)
+    scorer = CombinedScorer(engine, read_combiner(adapter / COMBINER), readout)
+    return Loaded(engine, scorer, model, name, hashes)
+
+
+def load_engine(model: str = EMBEDDED, *, threads: int = 1, device: str | None = None) -> tuple[Engine, dict[str, str]]:
+    """An engine that generates and does not score, and the hashes of its ``base`` and ``prompt``: what labels are made with,
+    before there is any estimator."""
+    base = base_dir(model)
+    weights = _check_weights("model", base)
+    if not weights.ok:
+        raise LoadError(f"{weights.detail}: {weights.remedy}")
+    engine = local_engine(base, None, None, name=model, threads=threads, device=device)
+    return engine, {"base": model_hash(base), "prompt": prompt_hash(engine.tokenizer)}
 
 
 def local_engine(
@@ -164,12 +185,13 @@ def check(model: str = EMBEDDED, estimator: str | None = None) -> list[Check]:
 
 
 def check_files(base: Path, adapter: Path) -> list[Check]:
-    """Whether base, adapter and combination are there, whole, and made for each other (by hash)."""
+    """Whether base, adapter and combination (if there is one) are there, whole, and made for each other (by hash)."""
     checks = [_check_weights("model", base), _check_weights("estimator", adapter)]
     if not all(c.ok for c in checks):
         return checks
     try:
-        card, combiner = read_card(adapter), read_combiner(adapter / COMBINER)
+        card = read_card(adapter)
+        combiner = read_combiner(adapter / COMBINER) if (adapter / COMBINER).exists() else None
     except (LoadError, CombinerError) as error:
         detail, _, remedy = str(error).rpartition(": ")
         return [*checks, Check("estimator card", False, detail, remedy)]
@@ -185,18 +207,25 @@ def _check_weights(name: str, directory: Path) -> Check:
     return Check(name, True, f"{directory} ({model_hash(directory)})")
 
 
-def _check_hashes(base: Path, adapter: Path, card: Card, combiner: Combiner) -> list[Check]:
+def _check_hashes(base: Path, adapter: Path, card: Card, combiner: Combiner | None) -> list[Check]:
     base_hash, adapter_hash = model_hash(base), model_hash(adapter)
-    of_base, of_both = card.base_hash == base_hash, (combiner.base_hash, combiner.adapter_hash) == (base_hash, adapter_hash)
+    of_base = card.base_hash == base_hash
+    fits = Check(
+        "estimator fits the model",
+        of_base,
+        f"made for base {base_hash}"
+        if of_base
+        else f"the estimator at {adapter} was made for base {card.base_hash}, and the model at {base} is {base_hash}",
+        "name the model it was trained on, or train an estimator for this one",
+    )
+    if combiner is None and card.adapter_hash not in (None, adapter_hash):
+        detail = f"the weights in {adapter} are {adapter_hash}, and its card is of {card.adapter_hash}"
+        return [fits, Check("card fits the estimator", False, detail, "get the estimator's files again, or train it again")]
+    if combiner is None:
+        return [fits, Check("combination", True, "none: scores are the adapter's alone")]
+    of_both = (combiner.base_hash, combiner.adapter_hash) == (base_hash, adapter_hash)
     return [
-        Check(
-            "estimator fits the model",
-            of_base,
-            f"made for base {base_hash}"
-            if of_base
-            else f"the estimator at {adapter} was made for base {card.base_hash}, and the model at {base} is {base_hash}",
-            "name the model it was trained on, or train an estimator for this one",
-        ),
+        fits,
         Check(
             "combination fits the estimator",
             of_both,
