@@ -95,18 +95,23 @@ def load(model: str = EMBEDDED, estimator: str | None = None, *, threads: int = 
     engine = local_engine(base, adapter, card, name=model, threads=threads, device=device)
     if prompt_hash(engine.tokenizer, card.technique) != card.prompt_hash:
         raise LoadError(f"the estimator at {adapter} was trained on another prompt form: train it again for this version")
+    scorer, warned = scorer_on(engine, card, adapter)
+    hashes = {"base": card.base_hash, "adapter": model_hash(adapter), "prompt": card.prompt_hash}
+    return Loaded(engine, scorer, model, str(estimator or "embedded"), hashes, warned)
+
+
+def scorer_on(engine: Any, card: Card, adapter: Path) -> tuple[Scorer, tuple[str, ...]]:
+    """The scorer of the estimator in ``adapter`` on an engine, and what a user should be warned of."""
     from estimator.scorers.readout import readout_of
 
-    readout, name = readout_of(engine, card, adapter), str(estimator or "embedded")
-    hashes = {"base": card.base_hash, "adapter": model_hash(adapter), "prompt": card.prompt_hash}
+    readout = readout_of(engine, card, adapter)
     if not (adapter / COMBINER).exists():
         from estimator.scorers.adapter import AdapterScorer
 
-        return Loaded(engine, AdapterScorer(engine, readout), model, name, hashes, (NOT_COMBINED.format(adapter),))
+        return AdapterScorer(engine, readout), (NOT_COMBINED.format(adapter),)
     from estimator.scorers.finece import CombinedScorer
 
-    scorer = CombinedScorer(engine, read_combiner(adapter / COMBINER), readout)
-    return Loaded(engine, scorer, model, name, hashes)
+    return CombinedScorer(engine, read_combiner(adapter / COMBINER), readout), ()
 
 
 def load_engine(model: str = EMBEDDED, *, threads: int = 1, device: str | None = None) -> tuple[Engine, dict[str, str]]:
