@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from estimator.positions import BreakTable, Position
 from estimator.types import Segment, Tokens
@@ -93,3 +96,56 @@ class Engine(Protocol):
     def levels(self, prefixes: Sequence[Tokens]) -> list[tuple[float, ...]]:
         """Per prefix the adapter's distribution over the confidence levels, read after its last token (sums to 1)."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStats:
+    """What the model's own distribution (temperature 1) says of given tokens, one entry a token: ``logprobs`` of the tokens
+    and ``entropies`` (nats), ``top`` the probability of the likeliest token there, and ``mean_top20`` the mean
+    log-probability of the twenty likeliest (of all, in a smaller vocabulary)."""
+
+    logprobs: tuple[float, ...]
+    entropies: tuple[float, ...]
+    top: tuple[float, ...]
+    mean_top20: tuple[float, ...]
+
+
+@runtime_checkable
+class TokenStatistics(Protocol):
+    """An engine that reads given text as if it had written it."""
+
+    def token_statistics(self, texts: Sequence[tuple[Tokens, Tokens]]) -> list[TokenStats]:
+        """Per (prefix, continuation) the statistics of the continuation's tokens."""
+        ...
+
+
+@runtime_checkable
+class NextToken(Protocol):
+    """An engine that gives the log-probabilities of any tokens it is asked for."""
+
+    def next_logprobs(self, prefixes: Sequence[Tokens], token_ids: Sequence[int]) -> NDArray[np.float64]:
+        """Log-probabilities (nats, base model) of ``token_ids`` directly after each prefix: (prefixes, token_ids)."""
+        ...
+
+
+@runtime_checkable
+class HiddenStates(Protocol):
+    """An engine that shows the base model's last hidden state."""
+
+    def hidden_states(self, prefixes: Sequence[Tokens]) -> NDArray[np.float64]:
+        """The state at each prefix's last token: (prefixes, width)."""
+        ...
+
+    def embed(self, texts: Sequence[tuple[Tokens, Tokens]]) -> ArrayLike:
+        """Per (prefix, continuation) the mean state over the continuation's tokens: (texts, width)."""
+        ...
+
+
+Capability = TypeVar("Capability")
+
+
+def capable(engine: Engine, of: type[Capability], what: str) -> Capability:
+    """``engine`` as one that can do ``of``; EngineError that names ``what`` needs it where it cannot."""
+    if isinstance(engine, of):
+        return engine
+    raise EngineError(f"{engine.name} does not offer {of.__name__}, which {what} needs: run it on the local engine")

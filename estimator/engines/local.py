@@ -14,11 +14,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import DynamicCache
 
 from estimator.engines import kernels
-from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
+from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
 from estimator.engines.decode import PREFILL_TOKENS, Compute, Decoder, Prefix
 from estimator.positions import break_table
 from estimator.prompts import prompt_ids, text_ids
@@ -107,13 +109,38 @@ class LocalEngine:
         return results
 
     def annotate(self, prefix: Tokens, continuation: Tokens) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        ids = torch.tensor([[*prefix, *continuation]], device=self.model.device)
-        with self._lock, self._base(), torch.inference_mode():
-            logits = self.model(input_ids=ids, use_cache=False).logits[0, len(prefix) - 1 : -1].float()
-        self._count(prefilled=ids.shape[1])
-        logp = logits.log_softmax(-1)
-        chosen = logp.gather(1, ids[0, len(prefix) :, None])[:, 0]
-        return tuple(chosen.tolist()), tuple((-(logp.exp() * logp).sum(-1)).tolist())
+        stats = self.token_statistics([(prefix, continuation)])[0]
+        return stats.logprobs, stats.entropies
+
+    @torch.inference_mode()
+    def token_statistics(self, texts: Sequence[tuple[Tokens, Tokens]]) -> list[TokenStats]:
+        whole = [(*prefix, *continuation) for prefix, continuation in texts]
+        self._check_lengths(whole)
+        out: dict[int, TokenStats] = {}
+        with self._lock, self._base():
+            for chunk in _chunks(sorted(range(len(whole)), key=lambda i: len(whole[i])), whole):
+                ids = self._padded([whole[i] for i in chunk])
+                hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+                for row, i in enumerate(chunk):
+                    written = slice(len(texts[i][0]), len(whole[i]))
+                    before = hidden[row, written.start - 1 : written.stop - 1]
+                    out[i] = _statistics(self.model.get_output_embeddings()(before).float(), ids[row, written])
+                self._count(prefilled=sum(len(whole[i]) for i in chunk))
+        return [out[i] for i in range(len(whole))]
+
+    @torch.inference_mode()
+    def next_logprobs(self, prefixes: Sequence[Tokens], token_ids: Sequence[int]) -> NDArray[np.float64]:
+        states = self._last_states(prefixes)
+        logp = self.model.get_output_embeddings()(states).float().log_softmax(-1)
+        return logp[:, list(token_ids)].double().cpu().numpy()
+
+    def hidden_states(self, prefixes: Sequence[Tokens]) -> NDArray[np.float64]:
+        return self._last_states(prefixes).double().cpu().numpy()
+
+    def _last_states(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
+        self._check_lengths(prefixes)
+        with self._lock, self._base():
+            return self._read_nested(prefixes, "prefilled")
 
     def levels(self, prefixes: Sequence[Tokens]) -> list[tuple[float, ...]]:
         if self.peft is None:
@@ -124,11 +151,19 @@ class LocalEngine:
                 computed = self._compute_cached(prefixes, self.adapter_cache, "scored")
                 logits = torch.stack([p.logits for p in computed]) if computed else torch.zeros(0, 1)
             else:
-                logits = self._read_nested(prefixes)
+                logits = self.model.get_output_embeddings()(self._read_nested(prefixes, "scored")).float()
         read = logits[:, self.level_ids].softmax(-1)
         if not read.isfinite().all():
             raise EngineError("the estimator's readout is not finite: its weights are damaged or do not fit the base model")
         return [tuple(row) for row in read.tolist()]
+
+    def adapter_hidden(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
+        """The adapted model's last hidden state at each prefix's end, (prefixes, width): what other readouts start from."""
+        if self.peft is None:
+            raise EngineError(f"no estimator is loaded for {self.name}: name one with --estimator, or train one first")
+        self._check_lengths(prefixes)
+        with self._lock:
+            return self._read_nested(prefixes, "scored")
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[tuple[Tokens, Tokens]]) -> torch.Tensor:
@@ -201,8 +236,8 @@ class LocalEngine:
         return [Prefix(keys[:, i, :, :n], values[:, i, :, :n], logits[i]) for i, n in enumerate(lengths)]
 
     @torch.inference_mode()
-    def _read_nested(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
-        """Logits after each prefix; a prefix that begins a longer one is read off the longer one's pass."""
+    def _read_nested(self, prefixes: Sequence[Tokens], purpose: str) -> torch.Tensor:
+        """The last hidden state at each prefix's end; a prefix that begins a longer one is read off the longer one's pass."""
         whole: list[Tokens] = []
         place: dict[Tokens, int] = {}
         for tokens in sorted(set(prefixes), reverse=True):  # a longer text comes directly before what begins it
@@ -215,8 +250,8 @@ class LocalEngine:
             inside = {i: r for r, i in enumerate(chunk)}
             for tokens in (t for t, i in place.items() if i in inside):
                 rows[tokens] = hidden.last_hidden_state[inside[place[tokens]], len(tokens) - 1]
-            self._count(scored=sum(len(whole[i]) for i in chunk))
-        return self.model.get_output_embeddings()(torch.stack([rows[p] for p in prefixes])).float()
+            self._count(**{purpose: sum(len(whole[i]) for i in chunk)})
+        return torch.stack([rows[p] for p in prefixes])
 
     def _padded(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
         width = max(map(len, prefixes))
@@ -231,6 +266,19 @@ class LocalEngine:
     def _count(self, **tokens: int) -> None:
         with self._count_lock:
             self._usage = replace(self._usage, **{k: getattr(self._usage, k) + n for k, n in tokens.items()})
+
+
+def _statistics(logits: torch.Tensor, chosen: torch.Tensor) -> TokenStats:
+    """``logits`` (tokens, vocabulary) from which the ``chosen`` tokens came."""
+    logp = logits.log_softmax(-1)
+    best = logp.topk(min(20, logp.shape[-1]), dim=-1).values
+    columns = (
+        logp.gather(1, chosen[:, None])[:, 0],
+        -(logp.exp() * logp).nan_to_num(0.0).sum(-1),
+        best[:, 0].exp(),
+        best.mean(-1),
+    )
+    return TokenStats(*(tuple(column.tolist()) for column in columns))
 
 
 def _stacked(past: DynamicCache) -> tuple[torch.Tensor, torch.Tensor]:
