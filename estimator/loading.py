@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from estimator.engines.base import Engine
 from estimator.scorers.base import Scorer
 
 EMBEDDED = "embedded"
+WEIGHTS = ("*.safetensors",)
 NOT_COMBINED = "{} has no fitted combination, so scores are the adapter's alone: controller train --combine fits one"
 
 
@@ -29,7 +31,8 @@ class LoadError(ValueError):
 
 @dataclass(frozen=True)
 class Loaded:
-    """An engine, the scorer on it, and what identifies them: hashes of ``base``, ``adapter`` and ``prompt``."""
+    """An engine, the scorer on it, and what identifies them: hashes of ``base``, ``adapter`` and ``prompt``, and other
+    ``facts`` that a trace should tell. ``fork`` makes a twin that counts for itself, where the engine serves many at once."""
 
     engine: Engine
     scorer: Scorer
@@ -37,6 +40,8 @@ class Loaded:
     estimator: str
     hashes: dict[str, str]
     warnings: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+    fork: Callable[[], Loaded] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,9 @@ def default_policy_path() -> Path | None:
     return path if path.is_file() else None
 
 
-def base_dir(model: str) -> Path:
-    """The directory of a model's files: the embedded one, a local path, or a hub name's snapshot in the local cache."""
+def base_dir(model: str, *, weights: bool = True) -> Path:
+    """The directory of a model's files: the embedded one, a local path, or a hub name's snapshot in the local cache (which
+    without ``weights`` holds tokenizer and configuration alone)."""
     if model == EMBEDDED:
         return embedded_dir() / "base"
     path = Path(model)
@@ -69,7 +75,7 @@ def base_dir(model: str) -> Path:
         return path
     if model.startswith((".", "/", "~")) or path.exists():
         raise LoadError(f"no model directory at {model}: check --model")
-    return _snapshot(model)
+    return _snapshot(model, WEIGHTS if weights else ())
 
 
 def adapter_dir(model: str, estimator: str | None) -> Path:
@@ -257,12 +263,12 @@ def _whole(path: Path) -> bool:
     return 8 + length + max(ends, default=0) == size
 
 
-def _snapshot(name: str) -> Path:
+def _snapshot(name: str, patterns: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]))
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.model", "*.jinja", *patterns]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise LoadError(f"no model {name!r} here or on the hub ({_first_line(error)}): check --model") from error
 
