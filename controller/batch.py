@@ -1,12 +1,16 @@
-"""Many questions: one object a line, in the order of the input, each written as soon as it is known."""
+"""Many questions, several at a time: one object a line, in the order of the input, each written as soon as its turn comes."""
 
 from __future__ import annotations
 
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -15,30 +19,90 @@ from controller.assemble import Run
 from controller.errors import Failure, say
 from controller.runs import open_trace, run_one
 from estimator.engines.base import EngineError, EngineUnreachable
+from graphs.trace import Event
+
+AHEAD = 2  # a row that takes long holds back no more than this many times the concurrency of finished ones
 
 
-def solve_all(run: Run, questions: Sequence[str], traces: Sequence[Path | None], stream: IO[str]) -> int:
-    """Answer all questions; returns how many could not be.
+Job = tuple[str, Path | None]  # a question, and where its trace goes
+
+
+class Stopped(KeyboardInterrupt):
+    """Raised inside a run that is to end because the whole batch ends: its trace says that it was interrupted."""
+
+
+def solve_all(
+    run: Run, questions: Sequence[str], traces: Sequence[Path | None], stream: IO[str], concurrency: int = 1
+) -> int:
+    """Answer all questions, ``concurrency`` at a time; returns how many could not be.
 
     A question that the engine refuses (too long, say) gets a line with ``error`` in its place and the rest goes on; a
-    backend that does not answer ends it all.
+    backend that does not answer ends it all. However it ends, every row that is finished has been written.
     """
     failed = 0
     with question_bar(len(questions), stream) as advance:
-        for question, path in zip(questions, traces, strict=True):
-            try:
-                with ExitStack() as stack:
-                    report = run_one(run, question, trace=open_trace(stack, path)).report()
-            except EngineUnreachable:
-                raise
-            except EngineError as e:
-                failed += 1
-                report = {"question": question, "error": str(e), "trace": None if path is None else str(path)}
+        for report in _in_order(run, list(zip(questions, traces, strict=True)), concurrency):
+            failed += "error" in report
             screen.print_json(report, stream)
             advance()
     if failed:
         say(f'{failed} of {len(questions)} questions could not be run; see "error" in their lines')
     return failed
+
+
+def _in_order(run: Run, jobs: Sequence[Job], concurrency: int) -> Iterator[dict[str, Any]]:
+    """The reports in the order of the jobs. Only a window of jobs is under way or waits for its turn, so that memory does
+    not grow with their number. When one ends the batch, the others are stopped, and those that had finished still come."""
+    waiting: deque[Future[dict[str, Any]]] = deque()
+    todo, ending = iter(jobs), threading.Event()
+    with ThreadPoolExecutor(concurrency, "question") as pool:
+        try:
+            while True:
+                while len(waiting) < AHEAD * concurrency and (job := next(todo, None)) is not None:
+                    waiting.append(pool.submit(_report, run, job, ending))
+                if not waiting:
+                    return
+                report = waiting[0].result()
+                waiting.popleft()
+                yield report
+        except GeneratorExit:
+            _end(run, waiting, ending)
+            raise
+        except BaseException:
+            finished = [f for f in waiting if _succeeded(f)]
+            _end(run, waiting, ending)
+            yield from (f.result() for f in finished)
+            raise
+
+
+def _end(run: Run, waiting: Sequence[Future[Any]], ending: threading.Event) -> None:
+    ending.set()
+    for future in waiting:
+        future.cancel()
+    if run.loaded.close is not None:
+        run.loaded.close()
+
+
+def _succeeded(future: Future[Any]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
+def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
+    """The line of one question; it ends at its next event once ``ending`` is set."""
+
+    def watch(_: Event) -> None:
+        if ending.is_set():
+            raise Stopped
+
+    question, path = job
+    loaded = run.loaded.fork() if run.loaded.fork is not None else run.loaded
+    try:
+        with ExitStack() as stack:
+            return run_one(replace(run, loaded=loaded), question, trace=open_trace(stack, path), show=watch).report()
+    except EngineUnreachable:
+        raise
+    except EngineError as e:
+        return {"question": question, "error": str(e), "trace": None if path is None else str(path)}
 
 
 def open_output(stack: ExitStack, out: Path | None) -> IO[str]:

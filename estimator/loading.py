@@ -32,7 +32,8 @@ class LoadError(ValueError):
 @dataclass(frozen=True)
 class Loaded:
     """An engine, the scorer on it, and what identifies them: hashes of ``base``, ``adapter`` and ``prompt``, and other
-    ``facts`` that a trace should tell. ``fork`` makes a twin that counts for itself, where the engine serves many at once."""
+    ``facts`` that a trace should tell. ``fork`` makes a twin that counts for itself, where the engine serves many at
+    once; ``close`` gives up what is under way."""
 
     engine: Engine
     scorer: Scorer
@@ -42,6 +43,7 @@ class Loaded:
     warnings: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     fork: Callable[[], Loaded] | None = None
+    close: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
