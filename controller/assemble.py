@@ -14,7 +14,10 @@ from controller.settings import Settings, load_settings
 from graphs.policy import Policy
 
 if TYPE_CHECKING:
+    from estimator.engines.client import ServerClient
     from estimator.loading import Loaded
+
+REQUESTS_A_QUESTION = 8  # at most, at the same time: a look-ahead samples and scores several branches
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,27 @@ def plan(config: Path | None, flags: dict[str, Any]) -> Plan:
 
 def load_for(settings: Settings) -> Loaded:
     """The engine and the scorer that the settings name. The one seam where tests put in doubles."""
+    if settings.server_url is not None:
+        from estimator.served import load_served
+
+        return load_served(client_for(settings), settings.model, settings.estimator)
     from estimator.loading import load
 
     return load(settings.model, settings.estimator, threads=settings.threads)
+
+
+def client_for(settings: Settings) -> ServerClient:
+    """The connection to the server that the settings name."""
+    from estimator.engines.client import ServerClient
+
+    key = None if settings.api_key is None else settings.api_key.get_secret_value()
+    return ServerClient(
+        str(settings.server_url),
+        key,
+        timeout=settings.timeout,
+        patience=settings.patience,
+        concurrency=REQUESTS_A_QUESTION * settings.at_once,
+    )
 
 
 def policy_for(settings: Settings) -> Policy:

@@ -70,6 +70,7 @@ def names_of(loaded: Loaded) -> Names:
     for package in RECORDED_PACKAGES:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
+    versions |= loaded.facts
     return Names(loaded.model, loaded.estimator, loaded.engine.name, dict(loaded.hashes), versions)
 
 

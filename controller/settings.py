@@ -6,9 +6,9 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from estimator.positions import parse_position
@@ -16,6 +16,7 @@ from estimator.positions import parse_position
 PREFIX = "CONTROLLER_"
 DEFAULT_FILE = Path("controller.toml")
 EMBEDDED = "embedded"
+DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 class SettingsError(ValueError):
@@ -23,12 +24,22 @@ class SettingsError(ValueError):
 
 
 class Settings(BaseSettings):
-    """What a run needs besides its question. None leaves a value of the policy as it is."""
+    """What a run needs besides its question. None leaves a value of the policy as it is.
+
+    With a server, ``timeout`` (seconds) bounds the wait for its next byte and ``patience`` (seconds) all attempts of one
+    request together.
+    """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     model: str = EMBEDDED
     estimator: str | None = None
+    engine: Literal["local", "vllm"] | None = None
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    timeout: float = Field(120.0, gt=0)
+    patience: float = Field(180.0, ge=0)
+    concurrency: int | None = Field(None, ge=1, le=1024)
     policy: Path | None = None
     seed: int = Field(0, ge=0)
     threads: int = Field(1, ge=1, le=256)
@@ -47,6 +58,22 @@ class Settings(BaseSettings):
     @classmethod
     def _width_and_depth(cls, value: str | None) -> str | None:
         return None if value is None else ",".join(map(str, parse_lookahead(value)))
+
+    @model_validator(mode="after")
+    def _address_for_a_server(self) -> Settings:
+        if self.engine == "local" and self.base_url is not None:
+            raise ValueError("base_url belongs to the vllm engine, and engine is local")
+        return self
+
+    @property
+    def server_url(self) -> str | None:
+        """The server's address; None where the model runs in this process. An address alone says that there is a server."""
+        return (self.base_url or DEFAULT_URL) if self.engine == "vllm" else self.base_url
+
+    @property
+    def at_once(self) -> int:
+        """How many questions of a file are worked on at the same time: a server works best on many."""
+        return self.concurrency or (16 if self.server_url else 1)
 
     @property
     def policy_changes(self) -> dict[str, Any]:
@@ -108,7 +135,8 @@ def _explain(error: ValidationError) -> str:
     name = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         return _unknown(name, list(Settings.model_fields))
-    return f"setting {name}: {first['msg'].removeprefix('Value error, ')}"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"setting {name}: {said}" if name else f"settings: {said}"
 
 
 def _unknown(name: str, known: list[str]) -> str:

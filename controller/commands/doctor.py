@@ -22,12 +22,16 @@ def command(
     json: options.Json = False,
     model: options.Model = None,
     estimator: options.Estimator = None,
+    engine: options.Engine = None,
+    base_url: options.BaseUrl = None,
     policy: options.PolicyFile = None,
     config: options.Config = None,
 ) -> None:
     """Show what is installed and in force, and what to do where it does not fit together."""
     with reported():
-        diagnosis = _diagnose({"model": model, "estimator": estimator, "policy": policy}, config, json)
+        diagnosis = _diagnose(
+            {"model": model, "estimator": estimator, "engine": engine, "base_url": base_url, "policy": policy}, config, json
+        )
     raise typer.Exit(ExitCode.DONE if diagnosis.ok else ExitCode.FAILURE)
 
 

@@ -15,10 +15,22 @@ Config = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(help="Model: 'embedded', a folder or a Hub name.", rich_help_panel=_RUN),
+    typer.Option(help="Model: 'embedded', a folder or a Hub name; of a server its name there.", rich_help_panel=_RUN),
 ]
 Estimator = Annotated[
-    str | None, typer.Option(help="Confidence estimator that reads the model: a folder.", rich_help_panel=_RUN)
+    str | None,
+    typer.Option(
+        help="Confidence estimator that reads the model: a folder; of a server its name there, or NAME=FOLDER.",
+        rich_help_panel=_RUN,
+    ),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option(metavar="local|vllm", help="Where the model runs: here, or on a vLLM server.", rich_help_panel=_RUN),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Address of the vLLM server (key: CONTROLLER_API_KEY).", rich_help_panel=_RUN),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of all sampling.", rich_help_panel=_RUN)]
 PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE.toml", help="Policy file, as 'tune' writes it.")]

@@ -19,11 +19,20 @@ def command(
     json: options.Json = False,
     model: options.Model = None,
     estimator: options.Estimator = None,
+    engine: options.Engine = None,
+    base_url: options.BaseUrl = None,
     config: options.Config = None,
 ) -> None:
     """Read the confidence in a given answer, paragraph by paragraph."""
     with reported():
-        _score(question, answer, partial, json, {"model": model, "estimator": estimator}, config)
+        _score(
+            question,
+            answer,
+            partial,
+            json,
+            {"model": model, "estimator": estimator, "engine": engine, "base_url": base_url},
+            config,
+        )
 
 
 def _score(question: str, answer: str, partial: bool, json: bool, flags: dict, config) -> None:

@@ -18,6 +18,9 @@ def command(
     file: Annotated[
         Path | None, typer.Option(metavar="QUESTIONS.jsonl", help="Questions, one a line: objects or plain text.")
     ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="With --file: questions at the same time (16 on a server, else 1).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="With --file: where the results go, instead of stdout.")] = None,
     json: options.Json = False,
     trace: Annotated[Path | None, typer.Option(metavar="PATH", help="Record the run here; with --file a folder.")] = None,
@@ -30,12 +33,15 @@ def command(
     temperature: options.Temperature = None,
     model: options.Model = None,
     estimator: options.Estimator = None,
+    engine: options.Engine = None,
+    base_url: options.BaseUrl = None,
     config: options.Config = None,
 ) -> None:
     """Answer a question, reading the model's confidence on the way; revise or abstain where it is too low."""
     flags = {
         "seed": seed, "policy": policy, "accept": accept, "budget": budget, "lookahead": lookahead,
-        "position": position, "temperature": temperature, "model": model, "estimator": estimator,
+        "position": position, "temperature": temperature, "concurrency": concurrency,
+        "model": model, "estimator": estimator, "engine": engine, "base_url": base_url,
     }  # fmt: skip
     with reported():
         if (question is None) == (file is None):
@@ -86,5 +92,5 @@ def _solve_file(file: Path, out: Path | None, trace: Path | None, flags: dict[st
     traces = trace_paths(trace, len(asked))
     with ExitStack() as stack:
         stream = open_output(stack, out)
-        failed = solve_all(planned.load(), asked, traces, stream)
+        failed = solve_all(planned.load(), asked, traces, stream, planned.settings.at_once)
     return ExitCode.FAILURE if failed else ExitCode.DONE

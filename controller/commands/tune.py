@@ -29,10 +29,12 @@ def command(
     seed: options.Seed = None,
     model: options.Model = None,
     estimator: options.Estimator = None,
+    engine: options.Engine = None,
+    base_url: options.BaseUrl = None,
     config: options.Config = None,
 ) -> None:
     """Tune the acceptance threshold on questions with known answers, with a guarantee on the error."""
-    flags = {"policy": policy, "seed": seed, "model": model, "estimator": estimator}
+    flags = {"policy": policy, "seed": seed, "model": model, "estimator": estimator, "engine": engine, "base_url": base_url}
     with reported():
         _check_share("--max-error", max_error)
         _check_share("--risk", risk)

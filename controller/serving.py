@@ -1,0 +1,203 @@
+"""A vLLM server for a model and its estimator: the command that starts it, and the process from start to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from controller.errors import Failure, UsageError
+
+MIB = 1 << 20
+BLOCK_TOKENS = 32  # of the prefix cache: a score computes its new paragraph and at most this much of the text before
+ROWS = 16  # sequences at full context that the KV cache of a CPU server is made for
+STOP_SECONDS = 20.0
+BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+REASONS = ("Error", "error:", "Exception", "Traceback")
+
+
+@dataclass(frozen=True)
+class Service:
+    """What is served and how. ``adapters`` maps names to folders; ``kv_bytes`` None leaves the size to vLLM (on a GPU it
+    takes its share of the memory); ``cpu`` says that there is no GPU; ``extra`` goes to vLLM as it is."""
+
+    base: Path
+    name: str
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    dtype: str = "auto"
+    context: int = 4096
+    kv_bytes: int | None = None
+    api_key: str | None = None
+    cpu: bool = False
+    python: str = sys.executable
+    extra: Sequence[str] = ()
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+def command_of(service: Service) -> list[str]:
+    """The command line. The key is not in it, where every user of the machine could read it: see ``environment_of``."""
+    command = [service.python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(service.base)]
+    command += ["--served-model-name", service.name, "--host", service.host, "--port", str(service.port)]
+    command += ["--dtype", service.dtype, "--max-model-len", str(service.context), "--block-size", str(BLOCK_TOKENS)]
+    command += ["--enable-prefix-caching", "--enable-prompt-tokens-details", "--generation-config", "vllm"]
+    if service.kv_bytes is not None:
+        command += ["--kv-cache-memory-bytes", str(service.kv_bytes)]
+    if service.cpu:
+        command += ["--enforce-eager"]
+    if service.adapters:
+        # A batch mixes base and adapters. With fewer slots than this the base's tokens come out of an adapter.
+        command += ["--enable-lora", "--max-loras", str(len(service.adapters) + 1)]
+        command += ["--max-lora-rank", str(_max_rank(service.adapters.values()))]
+        command += ["--lora-target-modules", *_targets(service.adapters.values())]
+        command += ["--lora-modules", *(f"{name}={path}" for name, path in service.adapters.items())]
+    return [*command, *service.extra]
+
+
+def environment_of(service: Service) -> dict[str, str]:
+    """What the command needs in its environment besides what is there."""
+    set_ = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+    if service.cpu:
+        set_ |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "TORCH_COMPILE_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+    if service.api_key is not None:
+        set_ |= {"VLLM_API_KEY": service.api_key}
+    return set_
+
+
+def check_service(service: Service) -> None:
+    """UsageError for what vLLM would refuse after a minute of loading, or serve wrongly without a word."""
+    config = read_json(service.base / "config.json")
+    for name, path in service.adapters.items():
+        adapter = read_json(path / "adapter_config.json")
+        if reason := unservable(adapter):
+            raise UsageError(f"the estimator {name} at {path} cannot be served: {reason}")
+    limit = config.get("max_position_embeddings")
+    if isinstance(limit, int) and service.context > limit:
+        raise UsageError(f"the model at {service.base} has a context of {limit} tokens: give --context {limit} or less")
+    if service.cpu and head_size(config) % 32:
+        raise UsageError(f"heads of {head_size(config)} are refused on a CPU (multiples of 32 work): use a GPU")
+
+
+def unservable(adapter: Mapping[str, Any]) -> str:
+    """Why vLLM refuses an adapter (its ``adapter_config.json``); empty where it does not."""
+    if adapter.get("use_dora"):
+        return "it is a DoRA adapter, and vLLM serves plain LoRA"
+    if adapter.get("alora_invocation_tokens"):
+        return "it is an activated LoRA, and vLLM serves plain LoRA"
+    if adapter.get("modules_to_save"):
+        return f"it replaces whole modules ({', '.join(adapter['modules_to_save'])}), and vLLM serves plain LoRA"
+    return ""
+
+
+def default_kv_bytes(config: Mapping[str, Any], context: int, dtype: str) -> int:
+    """Room for ``ROWS`` sequences of the whole context, in whole MiB: a CPU server would otherwise take gigabytes."""
+    heads = config.get("num_key_value_heads") or config["num_attention_heads"]
+    token = 2 * config["num_hidden_layers"] * heads * head_size(config) * BYTES.get(dtype, 4)
+    return max(128 * MIB, -(-ROWS * context * token // MIB) * MIB)
+
+
+def head_size(config: Mapping[str, Any]) -> int:
+    return config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+
+
+def vllm_python(named: str | None) -> str:
+    """The interpreter that has vLLM: the one named, else the project's own second environment, else this one's."""
+    beside = Path(sys.prefix).parent / ".venv-vllm" / "bin" / "python"
+    return named or (str(beside) if beside.exists() else sys.executable)
+
+
+def has_gpu() -> bool:
+    return shutil.which("nvidia-smi") is not None
+
+
+@contextmanager
+def started(service: Service, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The server's process; what it says goes to ``log``. On leaving it is asked to stop, with all that it started."""
+    with log.open("wb") as sink:
+        process = _start(service, sink)
+        try:
+            yield process
+        finally:
+            stop(process)
+
+
+def _start(service: Service, sink: IO[bytes]) -> subprocess.Popen[bytes]:
+    try:
+        # A session of its own: Ctrl-C reaches this process alone, which then stops the server in good order.
+        return subprocess.Popen(
+            command_of(service),
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=dict(os.environ) | environment_of(service),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Failure(f"cannot start {service.python}: {error.strerror}; give --python of an environment with vLLM") from None
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask the whole process group to end, and end it where it does not."""
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, how)
+        try:
+            process.wait(STOP_SECONDS if how is signal.SIGINT else STOP_SECONDS / 4)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def wait_until_ready(service: Service, process: subprocess.Popen[bytes], log: Path, seconds: float) -> float:
+    """Seconds until the server answers. ``Failure`` with the log's reason where it ends, or takes longer than ``seconds``."""
+    import httpx
+
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds:
+        if process.poll() is not None:
+            raise Failure(f"vLLM ended with code {process.returncode}: {reason_in(log)} (all of it: {log})")
+        try:
+            if httpx.get(f"{service.url}/health", timeout=5).is_success:
+                return time.monotonic() - begun
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    raise Failure(f"vLLM did not answer within {seconds:.0f} s: {reason_in(log)} (all of it: {log})")
+
+
+def reason_in(log: Path) -> str:
+    """The last line of a log that names an error, else its last line."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    named = [line for line in lines if any(r in line for r in REASONS[:3])]
+    return (named or lines or ["it said nothing"])[-1]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        raise UsageError(f"{path} is missing or no JSON: check the path") from None
+
+
+def _max_rank(adapters: Any) -> int:
+    """The smallest rank that vLLM can be set to which holds all adapters."""
+    rank = max(read_json(path / "adapter_config.json")["r"] for path in adapters)
+    return next((r for r in (8, 16, 32, 64, 128, 256, 320, 512) if r >= rank), rank)
+
+
+def _targets(adapters: Any) -> list[str]:
+    named = {t for path in adapters for t in read_json(path / "adapter_config.json").get("target_modules", [])}
+    return sorted(named) or list(LORA_TARGETS)

@@ -1,0 +1,255 @@
+"""HTTP to a model server: an event loop in a thread of its own, one layer of retries, and every failure named in one place.
+
+Async inside, sync outside: callers in any number of threads hand in coroutines with ``run`` and wait. Only requests whose
+repetition changes nothing are sent through here (reading, and generation with a fixed seed), so a failure that may pass is
+tried again, with jitter, until ``patience`` is used up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import json
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_random_exponential
+
+from estimator.engines.base import ContextTooLong, EngineError, EngineUnreachable
+from estimator.engines.sse import data_lines
+
+Result = TypeVar("Result")
+CONNECT_SECONDS = 10.0
+BACKOFF = wait_random_exponential(multiplier=0.25, max=10)
+MAY_PASS = {408, 409, 425, 429, 500, 502, 503, 504}
+TOO_LONG = ("maximum context length", "max_model_len", "longer than the maximum model length")
+
+
+class PassingFailure(EngineUnreachable):
+    """The server failed in a way that may pass. ``retry_after`` is what it asked to wait, in seconds."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BadReply(PassingFailure):
+    """The server's reply is not what its protocol says: cut off, no JSON, or without finite log-probabilities."""
+
+
+class ServerClient:
+    """JSON requests to ``base_url`` (with or without ``/v1``).
+
+    ``timeout`` bounds the wait for the next byte, ``patience`` all attempts of one request together (both seconds);
+    ``concurrency`` bounds the requests under way. Raises ``EngineUnreachable`` where the server does not do its part and
+    ``EngineError`` where the request is refused for what it asks.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        timeout: float = 120.0,
+        patience: float = 180.0,
+        concurrency: int = 64,
+    ) -> None:
+        self.base_url, self.address = _root(base_url)
+        self.patience = patience
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS), pool=None)
+        self._limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="model-server", daemon=True)
+        self._thread.start()
+        self._http = self.run(self._open())
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Wait for a coroutine on the client's own loop; an interruption of the wait cancels it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise EngineUnreachable(f"the connection to {self.address} was closed") from None
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Cancel what is under way and close the connections; requests that wait fail with ``EngineUnreachable``."""
+        if self._thread.is_alive():
+            self.run(self._shut())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    async def get(self, path: str, patience: float | None = None) -> dict[str, Any]:
+        async def once() -> dict[str, Any]:
+            with _named(self.address):
+                return _parsed(_checked(await self._http.get(path)))
+
+        return await self._patiently(once, patience)
+
+    async def post(self, path: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Result]) -> Result:
+        """What ``read`` makes of the reply; a ``BadReply`` from it is tried again like any other failure that may pass."""
+
+        async def once() -> Result:
+            with _named(self.address):
+                return read(_parsed(_checked(await self._http.post(path, json=body))))
+
+        return await self._patiently(once)
+
+    async def stream(
+        self, path: str, body: dict[str, Any], read: Callable[[AsyncIterator[dict[str, Any]]], Awaitable[Result]]
+    ) -> Result:
+        """What ``read`` makes of the reply's events; when it returns, the stream is closed and the server stops there."""
+
+        async def once() -> Result:
+            with _named(self.address):
+                async with self._http.stream("POST", path, json=body | {"stream": True}) as response:
+                    if response.is_error:
+                        await response.aread()
+                    return await read(_events(_checked(response)))
+
+        return await self._patiently(once)
+
+    async def _patiently(self, once: Callable[[], Awaitable[Result]], patience: float | None = None) -> Result:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(PassingFailure),
+            wait=_wait,
+            stop=stop_before_delay(self.patience if patience is None else patience),
+            reraise=True,
+        )
+        return await retrying(once)
+
+    async def _open(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.base_url, headers=self._headers, timeout=self._timeout, limits=self._limits)
+
+    async def _shut(self) -> None:
+        mine = asyncio.current_task()
+        under_way = [t for t in asyncio.all_tasks() if t is not mine]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._http.aclose()
+
+
+@contextmanager
+def _named(base_url: str) -> Iterator[None]:
+    """What goes wrong on the wire, as an ``EngineUnreachable`` that says so."""
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise PassingFailure(f"nothing answers at {base_url} ({_reason(error)}): start it with controller serve") from error
+    except httpx.TimeoutException as error:
+        raise PassingFailure(f"{base_url} accepted the request and then said nothing: see its log") from error
+    except (httpx.RemoteProtocolError, httpx.NetworkError) as error:
+        raise PassingFailure(f"{base_url} broke off in the middle of its reply ({_reason(error)}): see its log") from error
+    except (httpx.DecodingError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        raise EngineUnreachable(f"{base_url} is no model server ({_reason(error)}): check --base-url") from error
+
+
+def _checked(response: httpx.Response) -> httpx.Response:
+    """The response itself where it is a success; otherwise what its status means."""
+    if response.is_success:
+        return response
+    status, where = response.status_code, str(response.url.copy_with(userinfo=b"", query=None))
+    said = _message(response.content)
+    if status in MAY_PASS:
+        raise PassingFailure(f"{where} answered {status} {_phrase(status)} ({said})", _retry_after(response))
+    if status in (401, 403):
+        raise EngineUnreachable(f"{where} refuses the API key ({status}): set CONTROLLER_API_KEY")
+    if status == 404:
+        raise EngineUnreachable(f"{where} does not know what was asked for ({said}): check --model, --estimator and --base-url")
+    if status in (400, 413, 422):
+        kind = ContextTooLong if any(t in said for t in TOO_LONG) else EngineError
+        raise kind(f"{where} refuses the request ({said})")
+    raise EngineUnreachable(f"{where} answered {status} {_phrase(status)} ({said}): check --base-url")
+
+
+def _parsed(response: httpx.Response) -> dict[str, Any]:
+    return parse_object(response.content)
+
+
+def parse_object(text: str | bytes) -> dict[str, Any]:
+    """A JSON object; ``BadReply`` for anything else, NaN and infinities (which JSON does not have) included."""
+    try:
+        value = json.loads(text, parse_constant=_no_number)
+    except ValueError as error:
+        raise BadReply(f"the server's reply is not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise BadReply("the server's reply is no JSON object")
+    return value
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    """The objects of a server-sent event stream; ``BadReply`` where it ends before it says that it is done."""
+    async for data in data_lines(response.aiter_bytes()):
+        if data == "[DONE]":
+            return
+        event = parse_object(data)
+        if "error" in event:
+            raise PassingFailure(f"the server broke off its reply ({_said(event['error'])})")
+        yield event
+    raise BadReply("the server's reply ends in the middle")
+
+
+def _wait(state: RetryCallState) -> float:
+    """Exponential with full jitter, and never shorter than what the server asked for."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked = error.retry_after if isinstance(error, PassingFailure) else 0.0
+    return asked + BACKOFF(state)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """Seconds that the server asks to wait (it may name a number or a date); 0 where it names none."""
+    value = response.headers.get("retry-after", "")
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def _root(base_url: str) -> tuple[str, str]:
+    """The address without ``/v1`` at its end, and as it may be shown, without a password in it. EngineUnreachable where it
+    is no address."""
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise EngineUnreachable(f"{base_url!r} is no server address: give --base-url as http://HOST:PORT")
+    root = base_url.rstrip("/").removesuffix("/v1")
+    return root, root.replace(parts.netloc, parts.netloc.rpartition("@")[2], 1)
+
+
+def _message(content: bytes) -> str:
+    """What an error reply says, in one short line."""
+    try:
+        value = json.loads(content)
+    except ValueError:
+        value = content.decode(errors="replace")
+    return _said(value.get("error", value) if isinstance(value, dict) else value)
+
+
+def _said(error: Any) -> str:
+    text = error.get("message", error) if isinstance(error, dict) else error
+    return " ".join(str(text).split())[:300] or "it says no more"
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "unknown"
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,259 @@
+"""The vLLM engine: base model and estimator adapter on one server, asked over HTTP with token ids.
+
+Every sampling parameter is sent explicitly, because a server fills gaps from the model's own ``generation_config.json``.
+The server stops by itself at a blank line or after a number of tokens; a position that only the client can see (entropy) is
+streamed to, and the stream is closed there. Entropies come from the ``TOP`` highest log-probabilities (``entropy_kind``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from estimator.engines.base import ContextTooLong, EngineError, EngineUnreachable, SampleRequest, Sampling, Usage
+from estimator.engines.client import BadReply, ServerClient
+from estimator.engines.vocabulary import Vocabulary
+from estimator.engines.wire import Written, as_segment, read_choice, read_levels
+from estimator.positions import BreakTable, Position, PositionKind
+from estimator.types import PARAGRAPH_BREAK, Segment, Tokens
+
+Result = TypeVar("Result")
+COMPLETIONS = "/v1/completions"
+TOP = 20  # log-probabilities a token: the most that a server gives by default
+# Neutral values, against the defaults of the model's generation_config.json; top_k -1 is off.
+PLAIN = {
+    "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0,
+    "add_special_tokens": False, "return_token_ids": True, "return_tokens_as_token_ids": True,
+}  # fmt: skip
+
+
+class VllmEngine:
+    """See ``estimator.engines.base.Engine``; ``model`` and ``adapter`` are the names under which the server has them."""
+
+    def __init__(
+        self,
+        client: ServerClient,
+        vocabulary: Vocabulary,
+        *,
+        name: str,
+        model: str,
+        max_context: int,
+        adapter: str | None = None,
+        level_ids: Sequence[int] = (),
+    ) -> None:
+        self.client, self.vocabulary, self.name = client, vocabulary, name
+        self.model, self.adapter, self.level_ids, self.max_context = model, adapter, list(level_ids), max_context
+        self.entropy_kind = f"top-{TOP}"
+        self._usage, self._lock = Usage(), threading.Lock()
+
+    @property
+    def usage(self) -> Usage:
+        return self._usage
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.vocabulary.tokenizer
+
+    @property
+    def end_id(self) -> int:
+        return self.vocabulary.end_id
+
+    @property
+    def table(self) -> BreakTable:
+        return self.vocabulary.table
+
+    def prompt_ids(self, question: str) -> Tokens:
+        return self.vocabulary.prompt_ids(question)
+
+    def text_ids(self, text: str) -> Tokens:
+        return self.vocabulary.text_ids(text)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return self.vocabulary.decode(token_ids)
+
+    def forked(self) -> VllmEngine:
+        """The same engine with a count of its own, so that runs side by side do not count each other's tokens."""
+        twin = VllmEngine.__new__(VllmEngine)
+        twin.__dict__.update(self.__dict__, _usage=Usage(), _lock=threading.Lock())
+        return twin
+
+    def sample(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
+        self._check_lengths([r.prefix for r in requests])
+        results = self.client.run(_all(self._sampled(r, sampling) for r in requests))
+        self._count(generated=sum(len(s.token_ids) for segments in results for s in segments))
+        return results
+
+    def annotate(self, prefix: Tokens, continuation: Tokens) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Each token is drawn again from a prompt that ends before it, with no other token allowed: log-probabilities of a
+        prompt (``prompt_logprobs``) bypass the server's prefix cache, and may crash it beside an adapter."""
+        whole = (*prefix, *continuation)
+        self._check_lengths([whole[:-1]])
+        drawn = self.client.run(_all(self._forced(whole[:i], whole[i]) for i in range(len(prefix), len(whole))))
+        return tuple(d.logprobs[0] for d in drawn), tuple(d.entropies[0] for d in drawn)
+
+    def levels(self, prefixes: Sequence[Tokens]) -> list[tuple[float, ...]]:
+        if self.adapter is None:
+            raise EngineError(f"no estimator is named for {self.name}: name the server's with --estimator")
+        self._check_lengths(prefixes)
+        return self.client.run(_all(self._levels_after(p) for p in prefixes))
+
+    async def _sampled(self, request: SampleRequest, sampling: Sampling) -> list[Segment]:
+        """One request for all n samples of a prefix; greedy, they are all the same (and a server refuses n > 1)."""
+        n = request.n if sampling.temperature > 0 else 1
+        body = self._body(request.prefix, sampling) | {"n": n, "seed": stream_seed(request)}
+        if sampling.position is not None and sampling.position.kind is PositionKind.ENTROPY:
+            segments = await self.client.stream(COMPLETIONS, body, partial(self._streamed, request.prefix, n, sampling))
+        else:
+            segments = await self.client.post(COMPLETIONS, body, partial(self._segments, request.prefix, n, sampling))
+        return segments if n == request.n else segments * request.n
+
+    def _body(self, prefix: Tokens, sampling: Sampling) -> dict[str, Any]:
+        return {
+            **PLAIN,
+            "model": self.model,
+            "prompt": list(prefix),
+            "temperature": sampling.temperature,
+            "logprobs": TOP,
+            "stop_token_ids": sorted(self.vocabulary.end_ids),
+            **_stopping(sampling, self.max_context - len(prefix)),
+        }
+
+    def _segments(self, prefix: Tokens, n: int, sampling: Sampling, reply: Mapping[str, Any]) -> list[Segment]:
+        choices = _choices(reply, n)
+        _check_prompt(choices[0], prefix)
+        written = [read_choice(c, TOP, self.vocabulary.size) for c in choices]
+        segments = [self._cut(w, sampling.position) for w in written]
+        if None in segments:
+            raise BadReply("the server's reply does not say why it stopped")
+        self._count(prefilled=_computed(reply))
+        return [s for s in segments if s is not None]
+
+    async def _streamed(
+        self, prefix: Tokens, n: int, sampling: Sampling, events: AsyncIterator[Mapping[str, Any]]
+    ) -> list[Segment]:
+        """Read until every sample has reached its position; leaving closes the stream."""
+        written, done = [Written()] * n, dict[int, Segment]()
+        async for event in events:
+            for choice in event.get("choices") or []:
+                i = choice["index"]
+                written[i] = written[i].then(read_choice(choice, TOP, self.vocabulary.size))
+                segment = None if i in done else self._cut(written[i], sampling.position)
+                if segment is not None:
+                    done[i] = segment
+            if len(done) == n:
+                self._count(prefilled=len(prefix))  # a stream that is left early does not say what was cached
+                return [done[i] for i in range(n)]
+        raise BadReply("the server's reply ends before its answers do")
+
+    def _cut(self, written: Written, position: Position | None) -> Segment | None:
+        return as_segment(written, position, self.table, self.vocabulary.end_ids)
+
+    async def _levels_after(self, prefix: Tokens) -> tuple[float, ...]:
+        """The adapter's exact probabilities of the level tokens after the prefix.
+
+        They are nearly always among its likeliest tokens, and read there. Else they are asked for by id, which costs the
+        requests of the same batch their own lists on some servers (see ``wire``). Both read the adapter's prefix cache, so
+        an append-only text costs its new tokens and the rest of a cache block.
+        """
+        found = await self._levels_read(prefix, {"logprobs": TOP})
+        if found is None:
+            found = await self._levels_read(prefix, {"logprobs": 0, "logprob_token_ids": self.level_ids})
+        if found is None:
+            raise EngineUnreachable(f"{self.name} gives no log-probabilities of the levels: it has to honour logprob_token_ids")
+        return found
+
+    async def _levels_read(self, prefix: Tokens, asked: Mapping[str, Any]) -> tuple[float, ...] | None:
+        body = {**PLAIN, "model": self.adapter, "prompt": list(prefix), "max_tokens": 1, "temperature": 0.0, **asked}
+
+        def read(reply: Mapping[str, Any]) -> tuple[float, ...] | None:
+            [choice] = _choices(reply, 1)
+            _check_prompt(choice, prefix)
+            levels = read_levels(choice, self.level_ids)
+            self._count(scored=_computed(reply))
+            return levels
+
+        return await self.client.post(COMPLETIONS, body, read)
+
+    async def _forced(self, prefix: Tokens, token: int) -> Written:
+        """The reading of ``token`` as the next one after the prefix."""
+        body = {
+            **PLAIN, "model": self.model, "prompt": list(prefix), "max_tokens": 1, "temperature": 0.0,
+            "logprobs": TOP, "allowed_token_ids": [token],
+        }  # fmt: skip
+
+        def read(reply: Mapping[str, Any]) -> Written:
+            [choice] = _choices(reply, 1)
+            _check_prompt(choice, prefix)
+            written = read_choice(choice, TOP, self.vocabulary.size)
+            if written.token_ids != (token,):
+                raise BadReply("the server drew a token that was not allowed: it has to honour allowed_token_ids")
+            self._count(prefilled=_computed(reply))
+            return written
+
+        return await self.client.post(COMPLETIONS, body, read)
+
+    def _check_lengths(self, prefixes: Sequence[Tokens]) -> None:
+        longest = max(map(len, prefixes), default=0)
+        if longest >= self.max_context:  # at least one token has to be written, to read a distribution
+            raise ContextTooLong(
+                f"{longest} tokens do not fit {self.name}'s context of {self.max_context}: shorten the question, or "
+                f"serve the model with a longer context"
+            )
+
+    def _count(self, **tokens: int) -> None:
+        with self._lock:
+            self._usage = replace(self._usage, **{k: getattr(self._usage, k) + n for k, n in tokens.items()})
+
+
+def stream_seed(request: SampleRequest) -> int:
+    """The seed of a request: the server adds the sample's index to it, so that sample i draws from a stream that is a
+    function of (seed, prefix, first_index + i) alone."""
+    digest = hashlib.blake2b(np.asarray((request.seed, *request.prefix), np.int64).tobytes(), digest_size=7).digest()
+    return int.from_bytes(digest, "little") + request.first_index
+
+
+def _stopping(sampling: Sampling, room: int) -> dict[str, Any]:
+    """Where the server is to stop by itself."""
+    tokens = min(sampling.max_tokens, room)
+    position = sampling.position
+    if position is not None and position.kind is PositionKind.PARAGRAPH:
+        return {"max_tokens": tokens, "stop": [PARAGRAPH_BREAK], "include_stop_str_in_output": True}
+    if position is not None and position.kind is PositionKind.PERIODIC:
+        return {"max_tokens": min(tokens, position.every)}
+    return {"max_tokens": tokens}
+
+
+def _choices(reply: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or sorted(c.get("index", -1) for c in choices) != list(range(count)):
+        raise BadReply(f"the server's reply does not hold the {count} results asked for")
+    return sorted(choices, key=lambda c: c["index"])
+
+
+def _check_prompt(choice: Mapping[str, Any], prefix: Tokens) -> None:
+    if choice.get("prompt_token_ids") != list(prefix):
+        raise BadReply("the server read another prompt than was sent: it has to take token ids and return_token_ids")
+
+
+def _computed(reply: Mapping[str, Any]) -> int:
+    """Prompt tokens that were not taken from the server's prefix cache (all, where it does not say)."""
+    usage = reply.get("usage") or {}
+    return int(usage.get("prompt_tokens", 0)) - int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """All results in order; when one fails the others are cancelled."""
+    tasks = [asyncio.create_task(w) for w in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        raise

@@ -1,0 +1,53 @@
+"""What an engine knows of a model without its weights: its tokenizer, its end tokens, and what tokens do to a paragraph."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from estimator.positions import BreakTable, break_table
+from estimator.prompts import prompt_ids, text_ids
+from estimator.types import Tokens
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """``tokenizer`` is a transformers tokenizer; ``end_ids`` are all tokens that end an answer; ``size`` counts the entries
+    that the model's output has."""
+
+    tokenizer: Any
+    end_ids: frozenset[int]
+    table: BreakTable
+    size: int
+
+    @property
+    def end_id(self) -> int:
+        return self.tokenizer.eos_token_id
+
+    def prompt_ids(self, question: str) -> Tokens:
+        return prompt_ids(self.tokenizer, question)
+
+    def text_ids(self, text: str) -> Tokens:
+        return text_ids(self.tokenizer, text)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return self.tokenizer.decode([i for i in token_ids if i not in self.end_ids], skip_special_tokens=False)
+
+
+def read_vocabulary(directory: Path) -> Vocabulary:
+    """From a model's directory. Raises what transformers raises where its tokenizer cannot be read (OSError, ValueError)."""
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(directory)
+    pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
+    configured = _configured(directory / "generation_config.json", "eos_token_id")
+    ends = [configured] if isinstance(configured, int) else configured or []
+    size = _configured(directory / "config.json", "vocab_size") or len(pieces)
+    return Vocabulary(tokenizer, frozenset({*ends, tokenizer.eos_token_id} - {None}), break_table(pieces), size)
+
+
+def _configured(path: Path, key: str) -> Any:
+    return json.loads(path.read_bytes()).get(key) if path.is_file() else None

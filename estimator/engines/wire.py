@@ -1,0 +1,119 @@
+"""What a completions server says about the tokens it wrote, read strictly: ids are the truth, and no number is made up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from estimator.engines.client import BadReply
+from estimator.positions import BreakTable, Position, reached
+from estimator.types import Segment, StopReason, Tokens
+
+CLAMPED = -9999.0  # what vLLM writes for minus infinity
+ROUNDING = 1e-3  # log-probabilities may exceed 0 by this much
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Tokens of one choice with their log-probabilities and (truncated) entropies in nats, and why the server stopped:
+    ``finish`` is None while it has not."""
+
+    token_ids: Tokens = ()
+    logprobs: tuple[float, ...] = ()
+    entropies: tuple[float, ...] = ()
+    finish: str | None = None
+
+    def then(self, more: Written) -> Written:
+        return Written(
+            self.token_ids + more.token_ids, self.logprobs + more.logprobs, self.entropies + more.entropies, more.finish
+        )
+
+
+def read_choice(choice: Mapping[str, Any], top: int, vocabulary: int) -> Written:
+    """A choice, or a piece of one from a stream, that was asked for with ``top`` log-probabilities a token. ``BadReply``
+    where ids or log-probabilities are missing or no numbers."""
+    ids = choice.get("token_ids")
+    if not isinstance(ids, list) or not all(isinstance(i, int) for i in ids):
+        raise BadReply("the server's reply has no token ids: it has to honour return_token_ids")
+    if not ids:
+        return Written(finish=choice.get("finish_reason"))
+    told = choice.get("logprobs") or {}
+    chosen, tops = told.get("token_logprobs") or [], told.get("top_logprobs") or []
+    if not len(ids) == len(chosen) == len(tops):
+        raise BadReply("the server's reply has no log-probability for each of its tokens")
+    logprobs = tuple(map(checked_logprob, chosen))
+    entropies = tuple(entropy(_top_of(t, top, vocabulary), top, vocabulary) for t in tops)
+    return Written(tuple(ids), logprobs, entropies, choice.get("finish_reason"))
+
+
+def _top_of(told: Any, top: int, vocabulary: int) -> list[float]:
+    """The highest log-probabilities of one token. ``BadReply`` where there are fewer than were asked for: one of vLLM's two
+    model runners gives them up for a whole batch when a request in it names ``logprob_token_ids``."""
+    values = list(by_token(told or {}).values())
+    if len(values) < min(top, vocabulary):
+        raise BadReply(f"the server gave {len(values)} log-probabilities for a token and was asked for {top}")
+    return list(map(checked_logprob, values))
+
+
+def read_levels(choice: Mapping[str, Any], level_ids: Sequence[int]) -> tuple[float, ...] | None:
+    """The distribution over the levels: their exact probabilities, normalised; None where the reply lacks one of them."""
+    tops = (choice.get("logprobs") or {}).get("top_logprobs") or [{}]
+    told = by_token(tops[0] or {})
+    if any(i not in told for i in level_ids):
+        return None
+    logprobs = [checked_logprob(told[i]) for i in level_ids]
+    highest = max(logprobs)
+    weights = [math.exp(v - highest) for v in logprobs]
+    return tuple(w / sum(weights) for w in weights)
+
+
+def by_token(top: Mapping[str, Any]) -> dict[int, Any]:
+    """``top_logprobs`` by token id. Keyed by text, tokens that read alike would be one: that is refused."""
+    if not all(key.startswith("token_id:") for key in top):
+        raise BadReply("the server's log-probabilities are keyed by text: it has to honour return_tokens_as_token_ids")
+    return {int(key.removeprefix("token_id:")): value for key, value in top.items()}
+
+
+def checked_logprob(value: Any) -> float:
+    """A log-probability as a number; ``BadReply`` for anything else. A failed reading is never a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not CLAMPED < value <= ROUNDING:
+        raise BadReply(f"the server gave {value!r} for a log-probability: the model's output is not finite")
+    return min(float(value), 0.0)
+
+
+def entropy(logprobs: Sequence[float], top: int, vocabulary: int) -> float:
+    """Entropy (nats) of a distribution of which only the ``top`` highest log-probabilities are known, and perhaps that of a
+    drawn token below them.
+
+    What they leave over is spread somehow over the rest of the vocabulary. Its share of the entropy is least where the
+    rest is as likely as the lowest of the ``top``, and greatest where it is spread evenly: the mean of the two is taken.
+    With the whole vocabulary given this is exact.
+    """
+    known = -sum(math.exp(v) * v for v in logprobs)
+    rest, others = 1.0 - sum(math.exp(v) for v in logprobs), vocabulary - len(logprobs)
+    if rest <= 1e-9 or others <= 0:
+        return known
+    lowest = sorted(logprobs, reverse=True)[:top][-1]
+    return known + rest * (-lowest - math.log(rest / others)) / 2
+
+
+def as_segment(written: Written, position: Position | None, table: BreakTable, end_ids: frozenset[int]) -> Segment | None:
+    """What was written up to where the segment ends: the end token, the position, or wherever the server stopped; None
+    while it goes on."""
+    for count, (token, spread) in enumerate(zip(written.token_ids, written.entropies, strict=True), start=1):
+        if token in end_ids:
+            return _upto(written, count, StopReason.END)
+        if position is not None and reached(position, table, written.token_ids[:count], spread):
+            return _upto(written, count, StopReason.POSITION)
+    if written.finish is None:
+        return None
+    if not written.token_ids or written.finish not in ("stop", "length"):
+        raise BadReply(f"the server stopped without an answer ({written.finish})")
+    # "stop" without an end token is the blank line that the server was told to stop at, as its own text shows it.
+    return _upto(written, len(written.token_ids), StopReason.LENGTH if written.finish == "length" else StopReason.POSITION)
+
+
+def _upto(written: Written, count: int, stop: StopReason) -> Segment:
+    return Segment(written.token_ids[:count], written.logprobs[:count], written.entropies[:count], stop)

@@ -1,0 +1,140 @@
+"""From a server's address to a working engine and scorer: what ``estimator.loading`` is for local files.
+
+The server has the weights. Here only the tokenizer and the estimator's card and combination are read: from the folder that
+is named, or from the one that the server says it loaded, where that is on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from estimator.artefacts import CARD, Card, model_hash, prompt_hash
+from estimator.engines.client import ServerClient
+from estimator.engines.vllm import VllmEngine
+from estimator.engines.vocabulary import Vocabulary, read_vocabulary
+from estimator.loading import EMBEDDED, Loaded, LoadError, base_dir, embedded_dir, read_card, scorer_on
+
+FIRST_PATIENCE = 5.0  # seconds: a wrong address should say so soon
+NOT_COMPARED = "the weights of {} are not on this machine, so they were not compared with the estimator's card"
+
+
+@dataclass(frozen=True)
+class Served:
+    """One of the server's models: its name there, its folder here (None where there is none) and its longest context."""
+
+    name: str
+    folder: Path | None
+    max_context: int
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a server has: ``models`` as it lists them, by name, and its version."""
+
+    client: ServerClient
+    version: str
+    models: Mapping[str, Mapping[str, Any]]
+
+
+def connect(client: ServerClient) -> Server:
+    """Ask a server what it has. EngineUnreachable where nothing answers."""
+    listed = client.run(client.get("/v1/models", FIRST_PATIENCE))
+    version = client.run(client.get("/version", FIRST_PATIENCE)).get("version", "of unknown version")
+    return Server(client, str(version), {m["id"]: m for m in listed.get("data", [])})
+
+
+def load_served(client: ServerClient, model: str = EMBEDDED, estimator: str | None = None) -> Loaded:
+    """The engine on a server, and the scorer of the estimator there. ``model`` and ``estimator`` are the server's names;
+    NAME=FOLDER says where the files lie here. LoadError where anything is missing or does not fit."""
+    server = connect(client)
+    base, adapter = find_model(server, model), find_adapter(server, model, estimator)
+    folder, files = base.folder or base_dir(base.name, weights=False), adapter.folder
+    if files is None or not (files / CARD).is_file():
+        raise LoadError(f"the files of the estimator {adapter.name} are not here: give --estimator {adapter.name}=FOLDER")
+    card, vocabulary = read_card(files), _vocabulary(folder)
+    warned = _check(card, vocabulary, folder, files)
+    engine = VllmEngine(
+        client,
+        vocabulary,
+        name=f"{base.name} on vLLM {server.version} at {client.address}",
+        model=base.name,
+        adapter=adapter.name,
+        level_ids=card.level_ids,
+        max_context=base.max_context,
+    )
+    hashes = {"base": card.base_hash, "adapter": card.adapter_hash or model_hash(files), "prompt": card.prompt_hash}
+    facts = {"vllm": server.version, "entropies": engine.entropy_kind}
+
+    def loaded_on(engine: VllmEngine) -> Loaded:
+        scorer, more = scorer_on(engine, card, files)
+        fork = lambda: loaded_on(engine.forked())  # noqa: E731
+        return Loaded(engine, scorer, base.name, adapter.name, hashes, (*warned, *more), facts, fork, client.close)
+
+    return loaded_on(engine)
+
+
+def find_model(server: Server, model: str) -> Served:
+    """The base model of that name on the server."""
+    name, folder = _split(model)
+    listed = server.models.get(name)
+    if listed is None or listed.get("parent"):
+        bases = [i for i, m in server.models.items() if not m.get("parent")]
+        raise LoadError(f"{server.client.address} serves no model {name!r} (it has {_names(bases)}): check --model")
+    known = embedded_dir() / "base" if name == EMBEDDED else _here(listed)
+    return Served(name, folder or known, int(listed.get("max_model_len") or 0))
+
+
+def find_adapter(server: Server, model: str, estimator: str | None) -> Served:
+    """The estimator of that name on the server; without a name the only one that it has for the model."""
+    name, folder = _split(estimator) if estimator is not None else (None, None)
+    base = _split(model)[0]
+    adapters = {i: m for i, m in server.models.items() if m.get("parent") == base}
+    if name is None and len(adapters) == 1:
+        [name] = adapters
+    if name is None or name not in adapters:
+        asked = "no estimator" if name is None else f"no estimator {name!r}"
+        raise LoadError(f"{server.client.address} serves {asked} for {base!r} (it has {_names(adapters)}): check --estimator")
+    return Served(name, folder or _here(adapters[name]), 0)
+
+
+def _split(named: str) -> tuple[str, Path | None]:
+    """NAME or NAME=FOLDER."""
+    name, given, folder = named.partition("=")
+    if not given:
+        return name, None
+    if not Path(folder).is_dir():
+        raise LoadError(f"no folder at {folder}: check what follows {name}=")
+    return name, Path(folder)
+
+
+def _here(listed: Mapping[str, Any]) -> Path | None:
+    """The folder that the server loaded a model from, where it is on this machine."""
+    path = Path(str(listed.get("root") or ""))
+    return path if path.is_absolute() and path.is_dir() else None
+
+
+def _vocabulary(folder: Path) -> Vocabulary:
+    try:
+        return read_vocabulary(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise LoadError(f"the tokenizer at {folder} cannot be read ({str(error).splitlines()[0]}): get it again") from error
+
+
+def _check(card: Card, vocabulary: Vocabulary, folder: Path, files: Path) -> tuple[str, ...]:
+    """LoadError where the estimator is not for this model or prompt; warnings where that cannot be told."""
+    if card.technique != "soft":
+        raise LoadError(f"the estimator at {files} is read by {card.technique}, which a server does not offer: use it locally")
+    if prompt_hash(vocabulary.tokenizer, card.technique) != card.prompt_hash:
+        raise LoadError(f"the estimator at {files} was trained on another prompt form: train it again for this version")
+    if not list(folder.glob("*.safetensors")):
+        return (NOT_COMPARED.format(folder.name),)
+    if model_hash(folder) != card.base_hash:
+        raise LoadError(f"the estimator at {files} was made for another model than {folder}: name the one it was trained on")
+    return ()
+
+
+def _names(names: Any) -> str:
+    return ", ".join(names) or "none"
