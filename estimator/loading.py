@@ -5,6 +5,7 @@ Nothing heavy is imported before something is loaded.
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from estimator.scorers.base import Scorer
 
 EMBEDDED = "embedded"
 WEIGHTS = ("*.safetensors",)
+SMALL = 50_000_000  # parameters: below, memory is cheaper than many small products
 NOT_COMBINED = "{} has no fitted combination, so scores are the adapter's alone: controller train --combine fits one"
 
 
@@ -165,19 +167,28 @@ def local_engine(
         if type(error).__name__ != "SafetensorError":
             raise
         raise LoadError(f"the weights at {base} are damaged ({_first_line(error)}): get them again") from error
-    if device == "cpu" and sum(p.numel() for p in net.parameters()) < 50_000_000:
+    small = sum(p.numel() for p in net.parameters()) < SMALL
+    if device == "cpu" and small:
         torch.set_num_threads(1)  # at this size two threads are slower than one
     if adapter is None or card is None:
         return LocalEngine(net, tokenizer, name=name, threads=threads, max_rows=max_rows)
-    from peft import PeftModel
-
     try:
-        with warnings.catch_warnings():  # peft touches an attribute that transformers is about to rename
-            warnings.simplefilter("ignore", FutureWarning)
-            peft = PeftModel.from_pretrained(net, str(adapter)).eval()
+        reader = adapted(net, adapter, merge=small)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise LoadError(f"the estimator at {adapter} does not fit {name} ({_first_line(error)}): train one for it") from error
-    return LocalEngine(net, tokenizer, name=name, peft=peft, level_ids=card.level_ids, threads=threads, max_rows=max_rows)
+    return LocalEngine(net, tokenizer, name=name, reader=reader, level_ids=card.level_ids, threads=threads, max_rows=max_rows)
+
+
+def adapted(net: Any, adapter: Path, *, merge: bool) -> Any:
+    """A second model with the adapter in it; ``net`` stays as it is. It shares every weight of ``net``, or, with ``merge``, has
+    copies with the adapter added into them: twice the memory, and no small products beside each large one."""
+    from peft import PeftModel
+
+    shared = {} if merge else {id(t): t for t in (*net.parameters(), *net.buffers())}
+    with warnings.catch_warnings():  # peft touches an attribute that transformers is about to rename
+        warnings.simplefilter("ignore", FutureWarning)
+        peft: Any = PeftModel.from_pretrained(copy.deepcopy(net, shared), str(adapter)).eval()
+    return peft.merge_and_unload() if merge else peft.get_base_model()
 
 
 def read_card(adapter: Path) -> Card:

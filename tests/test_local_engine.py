@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +15,9 @@ from peft import LoraConfig, get_peft_model
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.levels import level_ids
+from estimator.loading import adapted
 from estimator.positions import Position, PositionKind, cut
 from estimator.types import StopReason
-from tests.conftest import tiny_model
 
 
 def engine_of(tiny: Any, **options: Any) -> LocalEngine:
@@ -22,14 +25,15 @@ def engine_of(tiny: Any, **options: Any) -> LocalEngine:
     return LocalEngine(model, tokenizer, name="tiny", **options)
 
 
-def with_adapter(tiny: Any, **options: Any) -> LocalEngine:
-    """A fresh copy of the model with a random adapter on it."""
+def with_adapter(tiny: Any, merge: bool = False, **options: Any) -> LocalEngine:
+    """An engine on the model with a random adapter beside it."""
     model, tokenizer = tiny
-    copy = tiny_model(model.config.model_type, len(tokenizer), tokenizer.eos_token_id)
     torch.manual_seed(1)
     config = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
-    peft = get_peft_model(copy, config).eval()
-    return LocalEngine(copy, tokenizer, name="tiny", peft=peft, level_ids=level_ids(tokenizer), **options)
+    with tempfile.TemporaryDirectory() as directory:
+        get_peft_model(copy.deepcopy(model), config).save_pretrained(directory)
+        reader = adapted(model, Path(directory), merge=merge)
+    return LocalEngine(model, tokenizer, name="tiny", reader=reader, level_ids=level_ids(tokenizer), **options)
 
 
 PROMPTS = [f"{'Please. ' * k}Tom has {k} apples and eats {k + 1}." for k in range(1, 24)]
@@ -133,6 +137,15 @@ def test_the_adapter_does_read_something(tiny: Any) -> None:
     assert len(set(levels)) == 3
     with pytest.raises(EngineError, match="estimator"):
         engine_of(tiny).levels([engine.prompt_ids(PROMPTS[0])])
+
+
+def test_the_adapter_reads_the_same_beside_shared_weights_and_added_into_copies(tiny: Any) -> None:
+    shared, merged = with_adapter(tiny), with_adapter(tiny, merge=True)
+    prefixes = [shared.prompt_ids(p) for p in PROMPTS]
+    np.testing.assert_allclose(shared.levels(prefixes), merged.levels(prefixes), atol=1e-5)
+    held = {p.data_ptr() for p in shared.model.parameters()}
+    assert held <= {p.data_ptr() for p in shared.reader.parameters()}
+    assert not held & {p.data_ptr() for p in merged.reader.parameters()}
 
 
 def test_levels_do_not_depend_on_batch_or_cache(tiny: Any) -> None:

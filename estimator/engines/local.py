@@ -10,7 +10,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -55,8 +54,9 @@ class PrefixCache:
 class LocalEngine:
     """See ``estimator.engines.base.Engine``. ``threads`` decode large requests in parallel, one model pass each.
 
-    ``model`` is a transformers causal LM; ``peft`` the PeftModel around it when an adapter is loaded; ``level_ids`` the
-    token ids of the confidence levels.
+    ``model`` is a transformers causal LM and generates; ``reader`` is a model of its own with the adapter in it (it may share
+    the weights, see ``estimator.loading``) and only reads, so nothing that it does can reach what is generated.
+    ``level_ids`` are the token ids of the confidence levels.
     """
 
     def __init__(
@@ -65,15 +65,17 @@ class LocalEngine:
         tokenizer: Any,
         *,
         name: str,
-        peft: Any = None,
+        reader: Any = None,
         level_ids: Sequence[int] = (),
         max_rows: int = 128,
         threads: int = 1,
     ) -> None:
-        self.model, self.tokenizer, self.peft, self._name = model, tokenizer, peft, name
+        self.model, self.tokenizer, self.reader, self._name = model, tokenizer, reader, name
         self.level_ids, self.threads = list(level_ids), threads
         pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
-        kernels.install(model)
+        for net in (model, reader):
+            if net is not None:
+                kernels.install(net)
         self.table = break_table(pieces)
         self.decoder = Decoder(model, _end_ids(model, tokenizer), self.table, max_rows)
         self.base_cache, self.adapter_cache = PrefixCache(), PrefixCache()
@@ -103,7 +105,7 @@ class LocalEngine:
 
     def sample(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         self._check_lengths([r.prefix for r in requests], room=1)
-        with self._lock, self._base():
+        with self._lock:
             results = self._run(requests, sampling)
         self._count(generated=sum(len(s.token_ids) for r in results for s in r))
         return results
@@ -117,7 +119,7 @@ class LocalEngine:
         whole = [(*prefix, *continuation) for prefix, continuation in texts]
         self._check_lengths(whole)
         out: dict[int, TokenStats] = {}
-        with self._lock, self._base():
+        with self._lock:
             for chunk in _chunks(sorted(range(len(whole)), key=lambda i: len(whole[i])), whole):
                 ids = self._padded([whole[i] for i in chunk])
                 hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
@@ -139,19 +141,18 @@ class LocalEngine:
 
     def _last_states(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
         self._check_lengths(prefixes)
-        with self._lock, self._base():
-            return self._read_nested(prefixes, "prefilled")
+        with self._lock:
+            return self._read_nested(self.model, prefixes, "prefilled")
 
     def levels(self, prefixes: Sequence[Tokens]) -> list[tuple[float, ...]]:
-        if self.peft is None:
-            raise EngineError(f"no estimator is loaded for {self.name}: name one with --estimator, or train one first")
+        reader = self._reader()
         self._check_lengths(prefixes)
         with self._lock:
             if len(set(prefixes)) <= FEW_PREFIXES:
-                computed = self._compute_cached(prefixes, self.adapter_cache, "scored")
+                computed = self._compute_cached(reader, prefixes, self.adapter_cache, "scored")
                 logits = torch.stack([p.logits for p in computed]) if computed else torch.zeros(0, 1)
             else:
-                logits = self.model.get_output_embeddings()(self._read_nested(prefixes, "scored")).float()
+                logits = reader.get_output_embeddings()(self._read_nested(reader, prefixes, "scored")).float()
         read = logits[:, self.level_ids].softmax(-1)
         if not read.isfinite().all():
             raise EngineError("the estimator's readout is not finite: its weights are damaged or do not fit the base model")
@@ -159,18 +160,22 @@ class LocalEngine:
 
     def adapter_hidden(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
         """The adapted model's last hidden state at each prefix's end, (prefixes, width): what other readouts start from."""
-        if self.peft is None:
-            raise EngineError(f"no estimator is loaded for {self.name}: name one with --estimator, or train one first")
+        reader = self._reader()
         self._check_lengths(prefixes)
         with self._lock:
-            return self._read_nested(prefixes, "scored")
+            return self._read_nested(reader, prefixes, "scored")
+
+    def _reader(self) -> Any:
+        if self.reader is None:
+            raise EngineError(f"no estimator is loaded for {self.name}: name one with --estimator, or train one first")
+        return self.reader
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[tuple[Tokens, Tokens]]) -> torch.Tensor:
         """Per (prefix, continuation) the mean last hidden state of the continuation's tokens, as the base model has it."""
         whole = [(*prefix, *continuation) for prefix, continuation in texts]
         out: dict[int, torch.Tensor] = {}
-        with self._lock, self._base():
+        with self._lock:
             for chunk in _chunks(sorted(range(len(whole)), key=lambda i: len(whole[i])), whole):
                 hidden = self.model.base_model(input_ids=self._padded([whole[i] for i in chunk]), use_cache=False)
                 for row, i in enumerate(chunk):
@@ -178,15 +183,12 @@ class LocalEngine:
                 self._count(prefilled=sum(len(whole[i]) for i in chunk))
         return torch.stack([out[i] for i in range(len(whole))])
 
-    def _base(self) -> AbstractContextManager[Any]:
-        """Inside, the adapter is out of the computation altogether, not merely scaled to zero."""
-        return self.peft.disable_adapter() if self.peft is not None else nullcontext()
-
     def _run(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         distinct = dict.fromkeys(r.prefix for r in requests)
         compute: Compute = self._compute_batch
         if len(distinct) <= FEW_PREFIXES:
-            ready = dict(zip(distinct, self._compute_cached(list(distinct), self.base_cache, "prefilled"), strict=True))
+            computed = self._compute_cached(self.model, list(distinct), self.base_cache, "prefilled")
+            ready = dict(zip(distinct, computed, strict=True))
             compute = lambda prefixes: [ready[p] for p in prefixes]  # noqa: E731
         parts = _split(requests, self.threads)
         if len(parts) == 1:
@@ -200,18 +202,18 @@ class LocalEngine:
         return merged
 
     @torch.inference_mode()
-    def _compute_cached(self, prefixes: Sequence[Tokens], cache: PrefixCache, purpose: str) -> list[Prefix]:
+    def _compute_cached(self, net: Any, prefixes: Sequence[Tokens], cache: PrefixCache, purpose: str) -> list[Prefix]:
         out = []
         for tokens in prefixes:
             known = cache.longest(tokens)
             if known is None or known.length < len(tokens):
-                known = self._extend(known, tokens)
+                known = self._extend(net, known, tokens)
                 self._count(**{purpose: len(tokens) - known.cached})
                 cache.put(tokens, known)
             out.append(known)
         return out
 
-    def _extend(self, known: Prefix | None, tokens: Tokens) -> Prefix:
+    def _extend(self, net: Any, known: Prefix | None, tokens: Tokens) -> Prefix:
         """Compute the tokens behind a known prefix, and these alone."""
         past = DynamicCache(config=self.model.config)
         if known is not None:
@@ -219,7 +221,7 @@ class LocalEngine:
                 past.update(keys[None], values[None], layer)
         begin = 0 if known is None else known.length
         ids = torch.tensor([tokens[begin:]], device=self.model.device)
-        output = self.model(input_ids=ids, past_key_values=past, use_cache=True, logits_to_keep=1)
+        output = net(input_ids=ids, past_key_values=past, use_cache=True, logits_to_keep=1)
         keys, values = _stacked(past)
         return Prefix(keys[:, 0], values[:, 0], output.logits[0, -1].float(), cached=begin)
 
@@ -236,7 +238,7 @@ class LocalEngine:
         return [Prefix(keys[:, i, :, :n], values[:, i, :, :n], logits[i]) for i, n in enumerate(lengths)]
 
     @torch.inference_mode()
-    def _read_nested(self, prefixes: Sequence[Tokens], purpose: str) -> torch.Tensor:
+    def _read_nested(self, net: Any, prefixes: Sequence[Tokens], purpose: str) -> torch.Tensor:
         """The last hidden state at each prefix's end; a prefix that begins a longer one is read off the longer one's pass."""
         whole: list[Tokens] = []
         place: dict[Tokens, int] = {}
@@ -246,7 +248,7 @@ class LocalEngine:
             place[tokens] = len(whole) - 1
         rows: dict[Tokens, torch.Tensor] = {}
         for chunk in _chunks(sorted(range(len(whole)), key=lambda i: len(whole[i])), whole):
-            hidden = self.model.base_model(input_ids=self._padded([whole[i] for i in chunk]), use_cache=False)
+            hidden = net.base_model(input_ids=self._padded([whole[i] for i in chunk]), use_cache=False)
             inside = {i: r for r, i in enumerate(chunk)}
             for tokens in (t for t, i in place.items() if i in inside):
                 rows[tokens] = hidden.last_hidden_state[inside[place[tokens]], len(tokens) - 1]
