@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from estimator.prompts import INSTRUCTION, prompt_ids
+from estimator.prompts import CONFIDENCE_REQUEST, INSTRUCTION, prompt_ids
 
 CARD = "finece.json"
 COMBINER = "combiner.json"
@@ -17,15 +17,21 @@ HASHED_WHOLE = 64 << 20
 BLOCK = 1 << 20
 
 
+Technique = Literal["soft", "ift", "value_head"]
+
+
 class Card(BaseModel):
-    """The estimator's card: what it was trained on, and what its levels mean."""
+    """The estimator's card: how it says its confidence, what it was trained on, and what its levels mean. ``level_ids`` are
+    the tokens of the soft readout (empty for the other techniques); ``adapter_hash`` is of the weights that it lies beside."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = 1
+    technique: Technique = "soft"
     base_hash: str
     prompt_hash: str
     data_hash: str
+    adapter_hash: str | None = None
     level_ids: list[int]
     level_values: list[float]
     seed: int
@@ -47,7 +53,9 @@ def model_hash(directory: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def prompt_hash(tokenizer: Any) -> str:
-    """Hash of the prompt's form: instruction, template and vocabulary as they show in one probe question."""
+def prompt_hash(tokenizer: Any, technique: Technique = "soft") -> str:
+    """Hash of the prompt's form: instruction, template and vocabulary as they show in one probe question; with ``ift`` the
+    request for a stated confidence as well."""
     probe = prompt_ids(tokenizer, "How many legs do 3 dogs have?")
-    return hashlib.sha256(f"{INSTRUCTION}|{tokenizer.chat_template}|{probe}".encode()).hexdigest()[:16]
+    form = f"{INSTRUCTION}|{tokenizer.chat_template}|{probe}" + (f"|{CONFIDENCE_REQUEST}" if technique == "ift" else "")
+    return hashlib.sha256(form.encode()).hexdigest()[:16]

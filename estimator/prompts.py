@@ -6,6 +6,7 @@ that a question that spells ``<|end|>`` or a role marker stays text.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 INSTRUCTION = (
@@ -14,6 +15,9 @@ INSTRUCTION = (
 )
 PLAIN_TEMPLATE = "Question: {question}\nAnswer: "
 _PLACEHOLDER = "\N{OBJECT REPLACEMENT CHARACTER}question\N{OBJECT REPLACEMENT CHARACTER}"
+_STEPS = "\N{OBJECT REPLACEMENT CHARACTER}steps\N{OBJECT REPLACEMENT CHARACTER}"
+# The paper's instruction for its fine-tuning (appendix, prompt for FineCE).
+CONFIDENCE_REQUEST = "Below is a question and some steps: Question: {question} {steps} Please give your confidence."
 
 
 def prompt_ids(tokenizer: Any, question: str) -> tuple[int, ...]:
@@ -21,8 +25,8 @@ def prompt_ids(tokenizer: Any, question: str) -> tuple[int, ...]:
 
     ``tokenizer`` is a transformers tokenizer. Without a chat template the plain form ``Question: ... Answer:`` is used.
     """
-    before, after = _template(tokenizer)
-    return (*_encode(tokenizer, before), *text_ids(tokenizer, question), *_encode(tokenizer, after))
+    frame = prompt_frame(tokenizer)
+    return (*frame.before, *text_ids(tokenizer, question), *frame.after)
 
 
 def text_ids(tokenizer: Any, text: str) -> tuple[int, ...]:
@@ -36,6 +40,49 @@ def text_ids(tokenizer: Any, text: str) -> tuple[int, ...]:
         return tuple(backend.encode(text, add_special_tokens=False).ids)
     finally:
         backend.encode_special_tokens = was
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands before and after the question in a model's prompt, as token ids."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    def question_of(self, prompt: tuple[int, ...]) -> tuple[int, ...]:
+        """The question's ids in a prompt of ``prompt_ids``; ValueError where it is of another model or another form."""
+        end = len(prompt) - len(self.after)
+        if len(self.before) > end or prompt[: len(self.before)] != self.before or prompt[end:] != self.after:
+            raise ValueError("the text does not begin with this model's prompt")
+        return prompt[len(self.before) : end]
+
+
+def prompt_frame(tokenizer: Any) -> Frame:
+    """What ``prompt_ids`` puts around every question."""
+    before, after = _template(tokenizer)
+    return Frame(_encode(tokenizer, before), _encode(tokenizer, after))
+
+
+class ConfidenceRequest:
+    """The paper's request for a stated confidence in a tokenizer's form, filled with the token ids of question and steps."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.frame = prompt_frame(tokenizer)
+        text = CONFIDENCE_REQUEST.format(question=_PLACEHOLDER, steps=_STEPS)
+        if tokenizer.chat_template is None:
+            rendered = (tokenizer.bos_token or "") + text + "\nOutput: "
+        else:
+            messages = [{"role": "user", "content": text}]
+            rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        before, _, rest = rendered.partition(_PLACEHOLDER)
+        between, found, after = rest.partition(_STEPS)
+        if not found:
+            raise ValueError("the chat template does not insert the user's message")
+        self.before, self.between, self.after = (_encode(tokenizer, part) for part in (before, between, after))
+
+    def ids(self, prompt: tuple[int, ...], answer: tuple[int, ...]) -> tuple[int, ...]:
+        """The request about an answer (so far) to the question in ``prompt``."""
+        return (*self.before, *self.frame.question_of(prompt), *self.between, *answer, *self.after)
 
 
 def _template(tokenizer: Any) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.levels import LEVEL_VALUES, interval, mean, sharpen, tilt
-from training.finetune import level_loss
+from training.techniques.soft import level_loss
 
 distributions = st.lists(st.floats(0.001, 1), min_size=10, max_size=10).map(lambda w: np.array(w) / np.sum(w))
 

@@ -1,204 +1,351 @@
-"""Train the estimator: a LoRA adapter on the base that reads a confidence off one token (paper, section 4.2; methods 3).
+"""Train the estimator: a LoRA adapter on the base that says how likely the base is to finish correctly (paper, section 4.2).
 
-Every calibration position of a text is read in the same pass: after the prompt, after each paragraph, after the end. The
-readout is a distribution q over the success levels p_l, and a point (correct, k) costs
-
-    -log sum_l q_l p_l^correct (1 - p_l)^(k - correct).
-
-Its gradient draws q towards the posterior of the success probability given the counts with q itself as the prior, so the
-soft target is the label's Beta posterior without a flat prior's pull towards one half (which at k = 1 would halve every
-confidence). It is strictly proper for the mean at any k, and k > 1 teaches the spread.
+How it says so is a technique (``training.techniques``). The base itself is never changed; the adapter directory is plain
+LoRA as vLLM loads it, with the card that loading checks. A run that was killed goes on from its last checkpoint and ends
+with the same adapter as one that was not.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import platform
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from estimator.artefacts import CARD, Card, model_hash, prompt_hash
-from estimator.levels import LEVEL_VALUES, level_ids
-from estimator.metrics import auroc, ece
-from training.labels import Labelled, data_hash
+from estimator.artefacts import CARD, Technique, model_hash
+from estimator.prompts import prompt_frame
+from training.checkpoints import State, load_state, remove_state, save_state
+from training.held_out import HeldOut, look
+from training.labels import HELD_OUT, TRAIN, Labelled, data_hash
+from training.mixing import Exchange, Step, answer_loss, schedule
+from training.model_card import write_card
 from training.parallel import launch, length_batches, share_gradients
+from training.techniques import Net, technique
+from training.techniques.base import num_prompt
 
-TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+RECORD = "training.json"
+RECENT = 100
+LARGE = 1_000_000_000  # parameters from which activations are computed again instead of kept
+
+
+class TrainingError(ValueError):
+    """It cannot be trained like this; the message says why and what would do."""
 
 
 @dataclass(frozen=True)
 class FinetuneRecipe:
-    """``epochs`` passes; ``extra_points`` more prefixes of every sampled answer are read at random places, which teaches
-    the periodic and entropy positions; ``held_out`` is the share of questions kept for the monitor."""
+    """``epochs`` passes over the labels, or as many steps as ``budget`` tokens make (0: no budget); ``extra_points`` more
+    prefixes of every sampled answer are read at random places, which teaches the periodic and entropy positions (soft
+    readout); ``held_out`` is the share of questions kept for the monitor, which looks ``every`` so many steps (a checkpoint is
+    written then); ``patience`` looks without a better score end the run, and the best state is kept (0: to the end, and the
+    last state); ``mixed`` is the share of steps that are about answers (``training.mixing``)."""
 
     seed: int = 5
+    technique: Technique = "soft"
     rank: int = 32
     alpha: int = 64
     epochs: float = 1.2
+    budget: int = 0
     lr: float = 1e-3
+    beta2: float = 0.98
     warmup: int = 50
     tokens_per_step: int = 8_000
     extra_points: int = 2
     held_out: float = 0.03
+    every: int = 100
+    patience: int = 0
+    mixed: float = 0.0
     processes: int = 2
 
 
-def level_loss(logits: torch.Tensor, correct: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-    """Per point the negative log-likelihood above; ``logits`` are (points, levels)."""
-    values = torch.tensor(LEVEL_VALUES, dtype=torch.float32)
-    likelihood = correct[:, None] * values.log() + (k - correct)[:, None] * (1 - values).log()
-    return -torch.logsumexp(logits.log_softmax(-1) + likelihood, -1)
+PAPER_OPTIMISER: dict[str, Any] = {"lr": 1e-4, "beta2": 0.5, "warmup": 300}  # paper, appendix A.2.2
 
 
-def finetune(base: Path, rows: Sequence[Labelled], out: Path, recipe: FinetuneRecipe) -> None:
-    """Train on ``rows`` and write the adapter directory: plain LoRA as vLLM loads it, and the card that loading checks."""
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """After step ``step`` of ``steps``: the mean ``loss`` of the last steps, the ``seconds`` so far (those before an
+    interruption included), and where one was taken the look at the held-out questions."""
+
+    step: int
+    steps: int
+    loss: float
+    seconds: float
+    held_out: HeldOut | None = None
+
+
+Report = Callable[[Progress], None]
+
+
+def print_line(progress: Progress) -> None:
+    """One line a look, on stdout."""
+    if progress.held_out is not None:
+        print(line_of(progress), flush=True)
+
+
+def line_of(progress: Progress) -> str:
+    parts = [f"step {progress.step}/{progress.steps} loss {progress.loss:.4f}"]
+    for state, f in progress.held_out.figures.items() if progress.held_out else ():
+        ranking = "none" if f.auroc is None else f"{f.auroc:.3f}"
+        parts.append(f"{state} nll {f.nll:.3f} ece {100 * f.ece:.1f} auroc {ranking};")
+    return " ".join([*parts, f"{progress.seconds:.0f}s"])
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished run: ``kept_step`` is the step whose state was kept, ``stopped`` is ``end`` or ``early``, and ``history`` has
+    the looks in order (step, loss, score, and figures by state)."""
+
+    steps: int
+    kept_step: int
+    stopped: str
+    seconds: float
+    history: list[dict[str, Any]]
+
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """The held-out figures of the state that was kept."""
+        return next(h["figures"] for h in self.history if h["step"] == self.kept_step)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the processes of a run share. ``run`` names everything that decides the result; ``mixtures`` are the exchanges of
+    each mixed file."""
+
+    base: Path
+    rows: list[Labelled]
+    monitor: list[Labelled]
+    mixtures: list[list[Exchange]]
+    out: Path
+    recipe: FinetuneRecipe
+    run: str
+    state: State
+    report: Report
+
+
+def finetune(
+    base: Path,
+    rows: Sequence[Labelled],
+    out: Path,
+    recipe: FinetuneRecipe,
+    *,
+    mixtures: Sequence[list[Exchange]] = (),
+    resume: bool = False,
+    report: Report = print_line,
+) -> Trained:
+    """Train on ``rows`` and write the adapter directory. Raises TrainingError where the data cannot be learnt from or was made
+    with another base, CheckpointError where there is nothing to ``resume``."""
+    check_rows(base, rows)
+    train, monitor = split(rows, recipe)
+    out.mkdir(parents=True, exist_ok=True)
+    run = _name_of(base, rows, mixtures, recipe)
+    state = load_state(out, run) if resume else State()
+    launch(_train, (Job(base, train, monitor, list(mixtures), out, recipe, run, state, report),), recipe.processes)
+    trained = read_record(out)
+    write_card(base, rows, out, asdict(recipe), trained.figures)
+    remove_state(out)
+    return trained
+
+
+def read_record(out: Path) -> Trained:
+    """The record of the run that made an adapter directory."""
+    return Trained(**json.loads((out / RECORD).read_text()))
+
+
+def finished(out: Path) -> bool:
+    """Whether a directory holds a finished adapter: the card is written last."""
+    return (out / CARD).exists() and (out / RECORD).exists()
+
+
+def check_rows(base: Path, rows: Sequence[Labelled]) -> None:
+    """That every text was made with this base's tokenizer and prompt; TrainingError names the first that was not."""
+    if not rows:
+        raise TrainingError("the data holds no labelled text")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    frame, most = prompt_frame(tokenizer), len(tokenizer)
+    for row in rows:
+        try:
+            frame.question_of(row.token_ids[: num_prompt(row)])
+            known = max(row.token_ids) < most
+        except ValueError:
+            known = False
+        if not known:
+            name = row.question_id or "the first text"
+            raise TrainingError(f"the data was made with another model ({name} is no text of {base}): label with this one")
+
+
+def split(rows: Sequence[Labelled], recipe: FinetuneRecipe) -> tuple[list[Labelled], list[Labelled]]:
+    """Rows to train on and rows of the held-out questions: as the data says, or else ``recipe.held_out`` of the questions. No
+    question is on both sides."""
+    if any(r.split == HELD_OUT for r in rows) and any(r.split == TRAIN for r in rows):
+        return [r for r in rows if r.split == TRAIN], [r for r in rows if r.split == HELD_OUT]
     names = sorted({r.question_id.partition("+")[0] for r in rows})
-    chosen = np.random.default_rng(recipe.seed).random(len(names)) < recipe.held_out
+    if len(names) < 2:
+        raise TrainingError("the data holds one question, and one is needed to hold out: label more questions")
+    rng = np.random.default_rng(recipe.seed)
+    chosen = rng.random(len(names)) < recipe.held_out
+    if chosen.all() or not chosen.any():
+        chosen = np.arange(len(names)) == rng.integers(len(names))
     held = {n for n, c in zip(names, chosen, strict=True) if c}
     train = [r for r in rows if r.question_id.partition("+")[0] not in held]
-    monitor = [r for r in rows if r.question_id.partition("+")[0] in held]
-    launch(_train, (base, train, monitor, out, recipe), recipe.processes)
-    write_card(base, rows, out, recipe)
+    return train, [r for r in rows if r.question_id.partition("+")[0] in held]
 
 
-def _train(rank: int, base: Path, rows: list[Labelled], monitor: list[Labelled], out: Path, recipe: FinetuneRecipe) -> None:
+def _name_of(base: Path, rows: Sequence[Labelled], mixtures: Sequence[list[Exchange]], recipe: FinetuneRecipe) -> str:
+    mixed = [[asdict(e) for e in exchanges] for exchanges in mixtures]
+    parts = [model_hash(base), data_hash(rows), json.dumps(mixed), json.dumps(asdict(recipe))]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+
+def load_net(base: Path, recipe: FinetuneRecipe) -> Net:
+    """The base with a fresh LoRA on all linear layers of its blocks, on the GPU where there is one and one process runs."""
+    gpu = torch.cuda.is_available() and recipe.processes == 1
     torch.manual_seed(recipe.seed)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=list(TARGETS), task_type="CAUSAL_LM")
+    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16 if gpu else torch.float32)
+    model.to("cuda" if gpu else "cpu")
+    config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=linear_layers(model), task_type="CAUSAL_LM")
     peft = get_peft_model(model, config)
-    heads = torch.tensor(level_ids(AutoTokenizer.from_pretrained(base)))
-    parameters = [p for p in peft.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=recipe.lr, betas=(0.9, 0.98), weight_decay=0.0)
-    lengths = np.array([len(r.token_ids) for r in rows])
-    a_pass = len(length_batches(lengths, recipe.tokens_per_step // recipe.processes, recipe.seed))
-    steps = int(a_pass * recipe.epochs) // recipe.processes
-    batches = length_batches(lengths, recipe.tokens_per_step // recipe.processes, recipe.seed, steps * recipe.processes)
-    rng = np.random.default_rng((recipe.seed, rank))
-    started, recent = time.monotonic(), []
-    for step, indices in enumerate(batches[rank :: recipe.processes]):
-        batch = [rows[i] for i in indices]
-        points = [_points(row, recipe, rng) for row in batch]
-        logits, correct, k = read_points(model, heads, batch, points)
-        loss = level_loss(logits, correct, k).sum()
-        loss.backward()
-        recent.append(share_gradients(parameters, loss.item(), len(k)))
-        factor = min(1.0, (step + 1) / recipe.warmup) * max(0.02, 1 - step / steps)
-        optimiser.param_groups[0]["lr"] = recipe.lr * factor
-        optimiser.step()
-        optimiser.zero_grad()
-        if (step + 1) % 100 == 0 or step + 1 == steps:
-            figures = evaluate(model, heads, monitor[rank :: recipe.processes])
-            if rank == 0:
-                print(
-                    f"step {step + 1}/{steps} loss {np.mean(recent[-100:]):.4f} {figures} {time.monotonic() - started:.0f}s",
-                    flush=True,
-                )
+    if sum(p.numel() for p in model.parameters()) >= LARGE:
+        model.enable_input_require_grads()
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.train()
+    return Net(model, peft)
+
+
+def linear_layers(model: Any) -> list[str]:
+    """Names of the linear layers of any architecture, the output embedding left out."""
+    output = model.get_output_embeddings()
+    found = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not output]
+    if not found:
+        raise TrainingError(f"{type(model).__name__} has no linear layers that a LoRA could go on")
+    return sorted({name.rpartition(".")[2] for name in found})
+
+
+@dataclass
+class Run:
+    """One process's part of a run, between its steps."""
+
+    job: Job
+    net: Net
+    sets: list[Sequence[Any]]
+    method: Any
+    parameters: list[torch.nn.Parameter]
+    optimiser: torch.optim.Optimizer
+    plan: list[Step]
+    rng: np.random.Generator
+    state: State = field(default_factory=State)
+
+
+def _train(rank: int, job: Job) -> None:
+    run = _prepare(rank, job)
+    recipe, state = job.recipe, run.state
+    started = time.monotonic() - state.seconds
+    for step in range(state.step, len(run.plan)):
+        state.losses = [*state.losses[1 - RECENT :], _step(run, rank, step)]
+        state.step, state.seconds = step + 1, time.monotonic() - started
+        seen = None
+        if state.step % recipe.every == 0 or state.step == len(run.plan):
+            seen = look(run.method, job.monitor, rank, recipe.processes)
+            _remember(run, seen)
+        if rank == 0:
+            job.report(Progress(state.step, len(run.plan), float(np.mean(state.losses)), state.seconds, seen))
+            if seen is not None:
+                save_state(job.out, job.run, state)
+        if recipe.patience and state.stale >= recipe.patience:
+            break
     dist.barrier()
     if rank == 0:
-        save(peft, out)
+        _save(run)
 
 
-def _points(row: Labelled, recipe: FinetuneRecipe, rng: np.random.Generator) -> list[tuple[int, int, int]]:
-    """The row's points, and for a sampled answer a few more prefixes, which its outcome labels as well."""
-    if row.source != "sampled":
-        return list(row.points)
-    begin, outcome = row.points[0][0], row.points[0][1]
-    more = rng.integers(begin, len(row.token_ids), recipe.extra_points)
-    return [*row.points, *((int(n), outcome, 1) for n in more)]
+def _prepare(rank: int, job: Job) -> Run:
+    """The model, its optimiser and the plan, as they were when the state was written."""
+    recipe, state = job.recipe, job.state
+    net = load_net(job.base, recipe)
+    method = technique(recipe.technique, net, AutoTokenizer.from_pretrained(job.base), recipe.extra_points)
+    trained = [p for p in net.peft.parameters() if p.requires_grad] + list(method.head.parameters() if method.head else ())
+    optimiser = torch.optim.AdamW(trained, lr=recipe.lr, betas=(0.9, recipe.beta2), weight_decay=0.0)
+    sets: list[Sequence[Any]] = [method.examples(job.rows), *job.mixtures]
+    lengths = [np.array([method.length(e) for e in sets[0]])]
+    lengths += [np.array([len(e.token_ids) for e in exchanges]) for exchanges in job.mixtures]
+    rng = np.random.default_rng((recipe.seed, rank))
+    run = Run(job, net, sets, method, trained, optimiser, _plan(lengths, recipe), rng, state)
+    if state.step:
+        _restore(trained, state.weights)
+        optimiser.load_state_dict(state.optimiser)
+        for step in run.plan[: state.step]:
+            if step.source == 0:
+                method.draw([sets[0][i] for i in step.indices[rank]], run.rng)
+    return run
 
 
-def read_points(
-    model: Any, heads: torch.Tensor, batch: Sequence[Labelled], points: Sequence[Sequence[tuple[int, int, int]]]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Level logits, correct counts and k of all points of a batch; only the levels' rows of the vocabulary are computed."""
-    width = max(len(r.token_ids) for r in batch)
-    ids = torch.tensor([[*r.token_ids, *[0] * (width - len(r.token_ids))] for r in batch])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-    where = torch.tensor([(r, n - 1, c, k) for r, ps in enumerate(points) for n, c, k in ps])
-    picked = hidden[where[:, 0], where[:, 1]].float()
-    logits = picked @ model.get_output_embeddings().weight[heads].float().T
-    return logits, where[:, 2].float(), where[:, 3].float()
+def _plan(lengths: list[Any], recipe: FinetuneRecipe) -> list[Step]:
+    tokens = recipe.tokens_per_step // recipe.processes
+    if recipe.budget:
+        steps = recipe.budget // recipe.tokens_per_step
+    else:
+        steps = int(len(length_batches(lengths[0], tokens, recipe.seed)) * recipe.epochs) // recipe.processes
+    share = recipe.mixed if len(lengths) > 1 else 0.0
+    return schedule(lengths, share, steps=max(1, steps), tokens=tokens, processes=recipe.processes, seed=recipe.seed)
 
 
-@torch.inference_mode()
-def evaluate(model: Any, heads: torch.Tensor, rows: Sequence[Labelled]) -> str:
-    """Held-out loss, ECE and AUROC of one-sample points after the question, inside and at the end of answers."""
-    groups: dict[str, list[tuple[float, float, float]]] = {"question": [], "partial": [], "complete": []}
-    for begin in range(0, len(rows), 64):
-        batch = rows[begin : begin + 64]
-        logits, correct, k = read_points(model, heads, batch, [r.points for r in batch])
-        loss = level_loss(logits, correct, k)
-        value = logits.softmax(-1) @ torch.tensor(LEVEL_VALUES, dtype=torch.float32)
-        places = [(r, i) for r in batch for i in range(len(r.points))]
-        for (row, i), c, y, n, each in zip(places, value.tolist(), correct.tolist(), k.tolist(), loss.tolist(), strict=True):
-            last = row.source == "sampled" and i == len(row.points) - 1
-            if n == 1:
-                groups["question" if i == 0 else "complete" if last else "partial"].append((c, y, each))
-    parts = []
-    for name, found in groups.items():
-        c, y, each = map(np.array, zip(*found, strict=True))
-        parts.append(f"{name} nll {each.mean():.3f} ece {100 * ece(c, y):.1f} auroc {auroc(c, y):.3f};")
-    return " ".join(parts)
+def _step(run: Run, rank: int, step: int) -> float:
+    """One optimiser step; the mean loss over all processes' items."""
+    recipe, planned = run.job.recipe, run.plan[step]
+    batch = [run.sets[planned.source][i] for i in planned.indices[rank]]
+    if planned.source == 0:
+        loss, count = run.method.loss(batch, run.method.draw(batch, run.rng))
+    else:
+        loss, count = answer_loss(run.net, batch)
+    loss.backward()
+    mean = share_gradients(run.parameters, loss.item(), count)
+    if not np.isfinite(mean):
+        raise TrainingError(f"the loss is no finite number at step {step + 1}: take a lower learning rate")
+    factor = min(1.0, (step + 1) / recipe.warmup) * max(0.02, 1 - step / len(run.plan))
+    run.optimiser.param_groups[0]["lr"] = recipe.lr * factor
+    run.optimiser.step()
+    run.optimiser.zero_grad()
+    return mean
 
 
-def save(peft: PeftModel, out: Path) -> None:
+def _remember(run: Run, seen: HeldOut) -> None:
+    """Keep the state of a look, and the best one where the recipe asks for it."""
+    state = run.state
+    state.weights = [p.detach().cpu().clone() for p in run.parameters]
+    state.optimiser = run.optimiser.state_dict()
+    figures = {name: asdict(f) for name, f in seen.figures.items()}
+    loss = float(np.mean(state.losses))
+    state.history.append({"step": state.step, "loss": loss, "score": seen.score, "figures": figures})
+    if seen.score < state.best_score:
+        state.best_score, state.best_step, state.stale = seen.score, state.step, 0
+        state.best = state.weights if run.job.recipe.patience else None
+    else:
+        state.stale += 1
+
+
+def _restore(parameters: Sequence[torch.nn.Parameter], values: Sequence[torch.Tensor]) -> None:
+    with torch.no_grad():
+        for parameter, value in zip(parameters, values, strict=True):
+            parameter.copy_(value)
+
+
+def _save(run: Run) -> None:
     """Half precision is what is shipped: the adapter's rounding is far below its error."""
-    peft.half().save_pretrained(str(out))
-
-
-def write_card(base: Path, rows: Sequence[Labelled], out: Path, recipe: FinetuneRecipe) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    card = Card(
-        base_hash=model_hash(base),
-        prompt_hash=prompt_hash(tokenizer),
-        data_hash=data_hash(rows),
-        level_ids=level_ids(tokenizer),
-        level_values=LEVEL_VALUES.tolist(),
-        seed=recipe.seed,
-        recipe=asdict(recipe),
-        versions={"torch": torch.__version__, "python": platform.python_version()},
-    )
-    (out / CARD).write_text(json.dumps(card.model_dump(), indent=1) + "\n")
-    (out / "README.md").write_text(model_card(card, rows), encoding="utf-8")
-    settings = json.loads((out / "adapter_config.json").read_text())
-    settings["base_model_name_or_path"] = f"base {card.base_hash}"  # its hash: where it lay on this machine helps nobody
-    (out / "adapter_config.json").write_text(json.dumps(settings, indent=2) + "\n")
-
-
-def model_card(card: Card, rows: Sequence[Labelled]) -> str:
-    """The adapter's model card, in place of the placeholder that PEFT writes."""
-    counts = Counter((r.kind, r.source) for r in rows)
-    lines = [f"| {kind} | {source} | {count} |" for (kind, source), count in sorted(counts.items())]
-    recipe = ", ".join(f"{name} {value}" for name, value in card.recipe.items())
-    return "\n".join(
-        [
-            "# FineCE estimator",
-            "",
-            "A LoRA adapter that reads, after a question or any part of an answer, how likely the base model is to finish",
-            "with the correct answer: the distribution of the next token over the ten digits, each standing for a level of",
-            "success. It never generates. Plain LoRA, no modules_to_save.",
-            "",
-            f"- base: {card.base_hash}, prompt form {card.prompt_hash}, labels {card.data_hash}, seed {card.seed}",
-            f"- recipe: {recipe}",
-            f"- versions: {', '.join(f'{name} {value}' for name, value in card.versions.items())}",
-            "",
-            "| kind of question | labels | texts |",
-            "|---|---|---|",
-            *lines,
-            "",
-            "Limits: it knows this base model at temperature 1 on questions like these; on other models, temperatures or",
-            "questions its numbers mean nothing until they have been measured.",
-            "",
-        ]
-    )
+    state, out = run.state, run.job.out
+    if state.best is not None:
+        _restore(run.parameters, state.best)
+    kept = state.best_step if state.best is not None else state.step
+    stopped = "end" if state.step == len(run.plan) else "early"
+    trained = Trained(state.step, kept, stopped, state.seconds, state.history)
+    run.method.save(out)
+    run.net.peft.half().save_pretrained(str(out))
+    (out / RECORD).write_text(json.dumps(asdict(trained), indent=1) + "\n")

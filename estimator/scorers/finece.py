@@ -10,6 +10,7 @@ from estimator.calibration import Combiner, adapter_inputs
 from estimator.claims import without_claims
 from estimator.engines.base import Engine
 from estimator.levels import interval, mean, sharpen, tilt
+from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import signals, state_of
 from estimator.types import Answer, Confidence
 
@@ -20,12 +21,12 @@ class CombinedScorer:
 
     name = "finece"
 
-    def __init__(self, engine: Engine, combiner: Combiner) -> None:
-        self.engine, self.combiner = engine, combiner
+    def __init__(self, engine: Engine, combiner: Combiner, readout: Readout | None = None) -> None:
+        self.engine, self.combiner, self.readout = engine, combiner, readout or OneToken(engine)
 
     def score(self, answers: Sequence[Answer]) -> list[Confidence]:
         heard = [without_claims(a, self.engine.decode) for a in answers]
-        read = self.engine.levels([a.token_ids for a in heard])
+        read = self.readout.levels(heard)
         return [self._combine(a, np.array(levels)) for a, levels in zip(heard, read, strict=True)]
 
     def _combine(self, answer: Answer, levels: np.ndarray) -> Confidence:

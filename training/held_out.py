@@ -1,0 +1,83 @@
+"""How good the confidences are on held-out questions while a model trains: the score that stops it, and what the screen shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from estimator.levels import LEVEL_VALUES
+from estimator.metrics import auroc, ece
+from estimator.signals import STATES
+from training.labels import COMPLETE, SAMPLED, Labelled
+from training.techniques.base import Technique, num_prompt
+
+ROWS = 64
+Row = tuple[str, float, float, float]  # state, confidence, outcome, negative log-likelihood
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of ``n`` one-sample points: the mean negative log-likelihood, ECE (10 equal-width bins) and AUROC (None where all
+    outcomes are the same)."""
+
+    n: int
+    nll: float
+    ece: float
+    auroc: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """``score`` is the mean negative log-likelihood of all held-out points, Monte Carlo ones included; ``figures`` are by
+    state (question, partial, complete) and for ``all``."""
+
+    score: float
+    figures: dict[str, Figures]
+
+
+@torch.inference_mode()
+def look(technique: Technique, rows: Sequence[Labelled], rank: int, processes: int) -> HeldOut:
+    """Each process reads its share of ``rows``, and all get the same figures."""
+    mine = _read(technique, rows[rank::processes])
+    shares: list[list[Row]] = [[] for _ in range(processes)]
+    dist.all_gather_object(shares, mine)
+    everything = [row for share in shares for row in share]
+    return HeldOut(float(np.mean([row[3] for row in everything])), _figures([r for r in everything if r[0]]))
+
+
+def _read(technique: Technique, rows: Sequence[Labelled]) -> list[Row]:
+    values, out = torch.tensor(LEVEL_VALUES), []
+    for begin in range(0, len(rows), ROWS):
+        batch = rows[begin : begin + ROWS]
+        q = technique.levels(batch).double().cpu()
+        counts = torch.tensor([(c, k) for r in batch for _, c, k in r.points], dtype=torch.float64)
+        likelihood = counts[:, :1] * values.log() + (counts[:, 1:] - counts[:, :1]) * (1 - values).log()
+        cost = -torch.logsumexp(q.clamp(min=1e-30).log() + likelihood, -1)
+        states = [_state(r, i) for r in batch for i in range(len(r.points))]
+        out += zip(states, (q @ values).tolist(), counts[:, 0].tolist(), cost.tolist(), strict=True)
+    return out
+
+
+def _state(row: Labelled, place: int) -> str:
+    """The state of a one-sample point; empty for a Monte Carlo point, whose share is no outcome."""
+    length, _, k = row.points[place]
+    if k != 1:
+        return ""
+    whole = row.source in (SAMPLED, COMPLETE) and length == len(row.token_ids)
+    return "question" if length == num_prompt(row) else "complete" if whole else "partial"
+
+
+def _figures(rows: Sequence[Row]) -> dict[str, Figures]:
+    out = {}
+    for state in ("all", *STATES):
+        mine = [r[1:] for r in rows if state in ("all", r[0])]
+        if mine:
+            confidence, outcome, cost = map(np.array, zip(*mine, strict=True))
+            ranking = auroc(confidence, outcome)
+            ranked = None if np.isnan(ranking) else ranking
+            out[state] = Figures(len(mine), float(cost.mean()), ece(confidence, outcome), ranked)
+    return out
