@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from estimator.levels import LEVEL_VALUES, mean
@@ -69,4 +69,45 @@ def adapter_inputs(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Per distribution over levels its mean as a logit, and its standard deviation."""
     m = np.clip(mean(levels), 1e-4, 1 - 1e-4)
     spread = np.sqrt(np.maximum(levels @ LEVEL_VALUES**2 - m**2, 0))
-    return np.stack([np.log(m / (1 - m)), spread], -1)
+    return np.stack([_logit(m), spread], -1)
+
+
+class Platt(BaseModel):
+    """Platt's sigmoid (1999) of one score, fitted on a split of its own: ``sigmoid(slope * z + intercept)``, z being the score
+    standardised, or its logit standardised where the score is meant as a probability (``logit``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    logit: bool
+    model: Logistic
+
+    @classmethod
+    def fit(cls, values: ArrayLike, correct: ArrayLike, *, logit: bool = False) -> Platt:
+        """By maximum likelihood with Platt's smoothed targets, (n_right + 1) / (n_right + 2) and 1 / (n_wrong + 2), so that
+        neither separable scores nor a single class lead to infinity. ValueError for what is no two equal, finite rows."""
+        from sklearn.linear_model import LogisticRegression
+
+        x, y = np.asarray(values, float), np.asarray(correct, float)
+        if x.ndim != 1 or x.shape != y.shape or not len(x) or not (np.isfinite(x).all() and np.isin(y, (0, 1)).all()):
+            raise ValueError(f"need equal, non-empty rows of finite scores and outcomes 0 or 1, got {x.shape} and {y.shape}")
+        x = _logit(x) if logit else x
+        centre, scale = float(x.mean()), float(max(x.std(), 1e-9))
+        target = np.where(y == 1, (y.sum() + 1) / (y.sum() + 2), 1 / ((1 - y).sum() + 2))
+        z = np.tile((x - centre) / scale, 2)[:, None]
+        side, weight = np.repeat([1, 0], len(x)), np.concatenate([target, 1 - target])
+        fitted = LogisticRegression(C=np.inf, tol=1e-8, max_iter=2000).fit(z, side, sample_weight=weight)
+        slope, bias = float(fitted.coef_[0, 0]), float(np.ravel(fitted.intercept_)[0])
+        return cls(
+            logit=logit,
+            model=Logistic(inputs=["score"], centre=[centre], scale=[scale], weights=[slope], bias=bias),
+        )
+
+    def __call__(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Probabilities for scores."""
+        x = np.asarray(values, float)
+        return self.model((_logit(x) if self.logit else x)[:, None])
+
+
+def _logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    clipped = np.clip(p, 1e-4, 1 - 1e-4)
+    return np.log(clipped / (1 - clipped))

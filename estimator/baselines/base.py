@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from estimator.engines.base import Engine
+from estimator.signals import state_of
 from estimator.types import Answer, Question
 
 
@@ -62,3 +64,22 @@ class Baseline(Protocol):
     def score(self, cases: Sequence[Case]) -> Scores:
         """Raises ``BaselineError`` for a case in a state the method is not defined in, or before a ``fit`` it needs."""
         ...
+
+
+def check_states(method: Baseline, cases: Sequence[Case]) -> None:
+    """BaselineError where a case is in a state that the method is not defined in."""
+    if outside := {state_of(c.answer) for c in cases} - method.states:
+        raise BaselineError(f"{method.name} is not defined for a {min(outside)}: score {' and '.join(sorted(method.states))}")
+
+
+def first_cases(method: Baseline, cases: Sequence[Case]) -> list[Case]:
+    """The bare questions among the fitting cases, one a sampled answer, in an order that does not depend on that given."""
+    bare = [c for c in cases if not c.answer.segments]
+    if not bare:
+        raise BaselineError(f"{method.name} learns from bare questions, and the fitting split holds none")
+    return sorted(bare, key=lambda c: (c.answer.prompt_ids, c.correct))
+
+
+def written(engine: Engine, answer: Answer) -> str:
+    """The text of what has been written after the prompt."""
+    return engine.decode(answer.token_ids[len(answer.prompt_ids) :])

@@ -1,0 +1,56 @@
+"""First-Prob: the probability of the first token of the final answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from estimator.answers import final_answer, normalise
+from estimator.baselines.base import Case, Scores, check_states, written
+from estimator.engines.base import Engine, NextToken, capable
+from estimator.types import Grader
+
+_OPTION = re.compile(r"(?:^|[\s(])([A-Z])[.):]\s")
+
+
+class FirstProb:
+    """The probability with which the model wrote the first token of its final answer, as it is read while writing; where
+    that token is the letter of a choice, renormalised over the letters that the question offers. An answer that ends
+    without a final answer has no such token and scores 0."""
+
+    name = "First-Prob"
+    source = "Santurkar 2023: the first token after the answer cue, not of the whole response"
+    states = frozenset({"complete"})
+    is_probability = True
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def fit(self, cases: Sequence[Case]) -> None:
+        """Nothing to learn."""
+
+    def score(self, cases: Sequence[Case]) -> Scores:
+        check_states(self, cases)
+        return Scores(np.array([self._one(c) for c in cases]), np.zeros(len(cases)))
+
+    def _one(self, case: Case) -> float:
+        text = written(self.engine, case.answer)
+        answer = final_answer(text)
+        if answer is None:
+            return 0.0
+        token_ids = case.answer.token_ids[len(case.answer.prompt_ids) :]
+        begin = text.rfind(answer)
+        at = next(i for i in range(len(token_ids)) if len(self.engine.decode(token_ids[: i + 1])) > begin)
+        letter = normalise(answer, case.question.grader)
+        if case.question.grader is Grader.CHOICE and re.fullmatch("[A-Z]", letter):
+            return self._among_letters((*case.answer.prompt_ids, *token_ids[:at]), token_ids[at], letter, case)
+        return float(np.exp([p for s in case.answer.segments for p in s.logprobs][at]))
+
+    def _among_letters(self, before: tuple[int, ...], token: int, letter: str, case: Case) -> float:
+        piece = self.engine.decode((token,))
+        letters = sorted({letter, *_OPTION.findall(case.question.text)})
+        ids = [token if x == letter else self.engine.text_ids(piece.replace(letter, x))[0] for x in letters]
+        logprobs = capable(self.engine, NextToken, self.name).next_logprobs([before], ids)[0]
+        return float(np.exp(logprobs[letters.index(letter)] - np.logaddexp.reduce(logprobs)))
