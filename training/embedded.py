@@ -21,12 +21,13 @@ from estimator.engines.local import LocalEngine
 from estimator.loading import local_engine, read_card
 from estimator.types import Answer, Question
 from training.combine import fit, read
+from training.datasets import read_questions
 from training.finetune import FinetuneRecipe, finetune
 from training.labelling import Sampled, complete, monte_carlo_labels, one_sample_labels, sample_answers
 from training.labels import Labelled, data_hash, read_labels, write_labels
-from training.questions import KINDS, questions, read_gsm8k, unanswerable
+from training.questions import KINDS, questions, unanswerable
 
-LABELS = "labels.jsonl.gz"
+LABELS = "labels.parquet"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def make_labels(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> li
     rng = np.random.default_rng(amounts.seed)
     rows += _one_sample(engine, unanswerable("train", amounts.unanswerable, amounts.seed), 1, amounts.seed)
     if gsm8k is not None:
-        rows += _one_sample(engine, list(read_gsm8k(gsm8k))[: amounts.gsm8k], 6, amounts.seed)
+        rows += _one_sample(engine, read_questions(gsm8k)[: amounts.gsm8k], 6, amounts.seed)
     for kind, count in zip(KINDS, amounts.monte_carlo, strict=True):
         batch = questions(kind, "train", count, amounts.seed + 1)
         made = monte_carlo_labels(
@@ -91,7 +92,7 @@ def fit_rows(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> list[
             sampled += group
     beyond = unanswerable("fit", amounts.fit_unanswerable, amounts.seed)
     if gsm8k is not None:
-        beyond += list(read_gsm8k(gsm8k))[amounts.gsm8k : amounts.gsm8k + amounts.fit_unanswerable]
+        beyond += read_questions(gsm8k)[amounts.gsm8k : amounts.gsm8k + amounts.fit_unanswerable]
     sampled += [s for group in sample_answers(engine, beyond, 1, amounts.seed) for s in group]
     rows = [(s.answer.upto(i), int(s.correct), 1) for s in sampled for i in range(len(s.answer.segments) + 1)]
     open_prefixes = [(s.question, s.answer.upto(i)) for s in sampled for i in range(len(s.answer.segments))]

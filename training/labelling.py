@@ -1,56 +1,60 @@
 """Labels from the model itself: one-sample labels, and the paper's progressive pipeline (Algorithm 1).
 
-All questions go through each round together, so that the engine always has a full batch.
+All questions go through each round together, so that the engine always has a full batch, and samples that share a prefix are
+one request, so that the engine computes it once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from sklearn.cluster import KMeans
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from estimator.answers import is_correct
-from estimator.engines.base import SampleRequest, Sampling
-from estimator.engines.local import LocalEngine
+from estimator.engines.base import Engine, SampleRequest, Sampling
 from estimator.positions import Position, cut
-from estimator.types import Answer, Question, Segment
-from training.labels import Labelled, Point
+from estimator.types import Answer, Question, Segment, Tokens
+from training.embeddings import Embed, embedder
+from training.labels import COMPLETE, MONTE_CARLO, SAMPLED, Labelled, Point
+from training.medoids import medoids
 
 DEFAULT_SAMPLING = Sampling(temperature=1.0, max_tokens=200)
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A complete sampled answer, cut at its calibration positions, and whether it was right."""
+    """A complete sampled answer, cut at its calibration positions, whether it was right, and its text."""
 
     question: Question
     answer: Answer
     correct: bool
+    text: str = ""
+
+
+Groups = list[list[Sampled]]
 
 
 def sample_answers(
-    engine: LocalEngine,
+    engine: Engine,
     questions: Sequence[Question],
     k: int,
     seed: int,
     sampling: Sampling = DEFAULT_SAMPLING,
     position: Position | None = None,
-) -> list[list[Sampled]]:
+) -> Groups:
     """Per question k complete answers from scratch."""
     starts = [Answer(engine.prompt_ids(q.text)) for q in questions]
     return complete(engine, list(zip(questions, starts, strict=True)), k, seed, sampling, position)
 
 
 def complete(
-    engine: LocalEngine,
+    engine: Engine,
     partials: Sequence[tuple[Question, Answer]],
     k: int,
     seed: int,
     sampling: Sampling = DEFAULT_SAMPLING,
     position: Position | None = None,
-) -> list[list[Sampled]]:
+) -> Groups:
     """Per partial answer k completions, each with the partial answer's segments before its own."""
     requests = [SampleRequest(a.token_ids, n=k, seed=seed) for _, a in partials]
     out = []
@@ -59,10 +63,10 @@ def complete(
     return out
 
 
-def _sampled(engine: LocalEngine, question: Question, partial: Answer, written: Segment, position: Position) -> Sampled:
+def _sampled(engine: Engine, question: Question, partial: Answer, written: Segment, position: Position) -> Sampled:
     answer = Answer(partial.prompt_ids, (*partial.segments, *cut(written, position, engine.table)))
     text = engine.decode(answer.token_ids[len(answer.prompt_ids) :])
-    return Sampled(question, answer, written.finished and is_correct(question, text))
+    return Sampled(question, answer, written.finished and is_correct(question, text), text)
 
 
 def ends(answer: Answer) -> list[int]:
@@ -75,25 +79,39 @@ def ends(answer: Answer) -> list[int]:
 
 def one_sample_labels(sampled: Sequence[Sampled]) -> list[Labelled]:
     """Every sampled answer labels all its prefixes, itself included, with its own outcome: unbiased, and free."""
-    return [
-        Labelled(
-            s.question.id,
-            s.question.kind,
-            "sampled",
-            s.answer.token_ids,
-            tuple((n, int(s.correct), 1) for n in ends(s.answer)),
-        )
-        for s in sampled
-    ]
+    return [_labelled(s, SAMPLED, tuple((n, int(s.correct), 1) for n in ends(s.answer))) for s in sampled]
 
 
-@dataclass(slots=True)
+def complete_labels(sampled: Sequence[Sampled], per_question: int, seed: int) -> list[Labelled]:
+    """Complete answers, 1 or 0 (Algorithm 1's last step): of each question at most ``per_question`` different ones, half of
+    them right and half wrong at most, drawn with ``seed``."""
+    pools: dict[str, tuple[dict[Tokens, Sampled], dict[Tokens, Sampled]]] = {}
+    for s in sampled:
+        if s.answer.finished:
+            wrong, right = pools.setdefault(s.question.id, ({}, {}))
+            (right if s.correct else wrong).setdefault(s.answer.token_ids, s)
+    chosen = []
+    for name, pair in pools.items():
+        rng = random.Random(f"{seed}/{name}")
+        for pool in pair:
+            chosen += rng.sample(list(pool.values()), min(per_question // 2, len(pool)))
+    return [_labelled(s, COMPLETE, ((len(s.answer.token_ids), int(s.correct), 1),)) for s in chosen]
+
+
+def _labelled(s: Sampled, source: str, points: tuple[Point, ...]) -> Labelled:
+    return Labelled(
+        s.question.id, s.question.kind, source, s.answer.token_ids, points, len(s.answer.prompt_ids), s.question.text, s.text
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Chain:
-    """One line of partial answers: what has been kept so far, and the points collected along it."""
+    """One line of partial answers: what has been kept so far, the points collected along it, and whether it goes on."""
 
     question: Question
     partial: Answer
-    points: list[Point]
+    points: tuple[Point, ...]
+    going: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +124,7 @@ class MonteCarlo:
 
 
 def monte_carlo_labels(
-    engine: LocalEngine,
+    engine: Engine,
     questions: Sequence[Question],
     *,
     k: int,
@@ -114,54 +132,77 @@ def monte_carlo_labels(
     truncations: int,
     seed: int,
     sampling: Sampling = DEFAULT_SAMPLING,
+    position: Position | None = None,
+    embed: Embed | None = None,
 ) -> MonteCarlo:
     """Algorithm 1 for all questions at once: ``k`` samples a text, ``clusters`` chains a question (clustered once, after
     the first truncation), ``truncations`` partial answers a chain. Costs at most ``k (1 + clusters * truncations)``
     samples a question; chains that end early cost less."""
-    first = sample_answers(engine, questions, k, seed, sampling)
-    answers, drawn = [s for group in first for s in group], k * len(questions)
-    chains: list[Chain] = []
-    for question, group in zip(questions, first, strict=True):
-        point = (len(group[0].answer.prompt_ids), sum(s.correct for s in group), k)
-        partials = [s.answer.upto(1) for s in group if len(s.answer.segments) > 1]
-        medoids = _medoids(engine, partials, clusters)
-        chains += [Chain(question, medoid, [point]) for medoid in medoids] or [
-            Chain(question, Answer(group[0].answer.prompt_ids), [point])
-        ]
-    labels = []
-    for truncation in range(1, truncations + 1):
-        going = [c for c in chains if c.partial.segments]
+    embed = embed or embedder(engine)
+    first = sample_answers(engine, questions, k, seed, sampling, position)
+    rounds = Rounds(engine, clusters, truncations, seed, sampling, position, embed)
+    return monte_carlo_from(first, rounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """How Algorithm 1 goes on from the first samples; ``notify`` is told of each round's number of samples."""
+
+    engine: Engine
+    clusters: int
+    truncations: int
+    seed: int
+    sampling: Sampling
+    position: Position | None
+    embed: Embed
+    notify: Callable[[int], None] = lambda drawn: None
+
+
+def monte_carlo_from(first: Groups, rounds: Rounds) -> MonteCarlo:
+    """``monte_carlo_labels``, given the first samples of every question (equally many of each)."""
+    k = max(map(len, first), default=0)
+    answers = [s for group in first for s in group]
+    chains = list(_first_chains(first, rounds))
+    for truncation in range(1, rounds.truncations + 1):
+        going = [c for c in chains if c.going]
         if not going:
             break
-        done = complete(engine, [(c.question, c.partial) for c in going], k, seed + truncation, sampling)
-        drawn += k * len(going)
-        for chain, group in zip(going, done, strict=True):
-            answers += group
-            chain.points.append((len(chain.partial.token_ids), sum(s.correct for s in group), k))
-            longer = [s.answer.upto(truncation + 1) for s in group if len(s.answer.segments) > truncation + 1]
-            if not longer or truncation == truncations:
-                labels.append(_label(chain))
-                chains.remove(chain)
-            else:
-                chain.partial = _medoids(engine, longer, 1)[0]
-    labels += [_label(c) for c in chains]
-    return MonteCarlo(labels, answers, drawn)
+        asked = [(c.question, c.partial) for c in going]
+        groups = complete(rounds.engine, asked, k, rounds.seed + truncation, rounds.sampling, rounds.position)
+        answers += [s for group in groups for s in group]
+        grown = iter(_grown(going, groups, truncation < rounds.truncations, rounds.embed))
+        chains = [next(grown) if c.going else c for c in chains]
+        rounds.notify(k * len(going))
+    return MonteCarlo([_chain_label(rounds.engine, c) for c in chains], answers, len(answers))
 
 
-def _label(chain: Chain) -> Labelled:
-    return Labelled(chain.question.id, chain.question.kind, "monte_carlo", chain.partial.token_ids, tuple(chain.points))
+def _first_chains(first: Groups, rounds: Rounds) -> Iterator[Chain]:
+    """The chains of every question; its own point stands in the first of them alone."""
+    partials = [[s.answer.upto(1) for s in group if len(s.answer.segments) > 1] for group in first]
+    for group, found in zip(first, medoids(partials, rounds.clusters, rounds.embed), strict=True):
+        start = Answer(group[0].answer.prompt_ids)
+        point = (len(start.prompt_ids), sum(s.correct for s in group), len(group))
+        chains = [Chain(group[0].question, medoid, ()) for medoid in found]
+        first_chain = chains[0] if chains else Chain(group[0].question, start, (), going=False)
+        yield replace(first_chain, points=(point,))
+        yield from chains[1:]
 
 
-def _medoids(engine: LocalEngine, partials: Sequence[Answer], clusters: int) -> list[Answer]:
-    """The members nearest to the centres of ``clusters`` groups of like meaning (fewer where texts coincide)."""
-    distinct = list({p.token_ids: p for p in partials}.values())
-    if len(distinct) <= clusters:
-        return distinct
-    weights = np.array([sum(p.token_ids == d.token_ids for p in partials) for d in distinct], float)
-    texts = [(d.prompt_ids, d.token_ids[len(d.prompt_ids) :]) for d in distinct]
-    vectors = engine.embed(texts).numpy().astype(float)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    fitted = KMeans(clusters, random_state=0).fit(vectors, sample_weight=weights)
-    near = fitted.transform(vectors)
-    members = [np.flatnonzero(fitted.labels_ == c) for c in range(clusters)]
-    return [distinct[m[near[m, c].argmin()]] for c, m in enumerate(members) if len(m)]
+def _grown(chains: Sequence[Chain], groups: Groups, on: bool, embed: Embed) -> list[Chain]:
+    """The chains with the point of their last round, and their next partial answer where one is wanted and there is one."""
+    longer = [
+        [s.answer.upto(n) for s in group if len(s.answer.segments) > n] if on else []
+        for group, n in zip(groups, (len(c.partial.segments) + 1 for c in chains), strict=True)
+    ]
+    out = []
+    for chain, group, found in zip(chains, groups, medoids(longer, 1, embed), strict=True):
+        point = (len(chain.partial.token_ids), sum(s.correct for s in group), len(group))
+        grown = replace(chain, points=(*chain.points, point), going=bool(found))
+        out.append(replace(grown, partial=found[0]) if found else grown)
+    return out
+
+
+def _chain_label(engine: Engine, chain: Chain) -> Labelled:
+    question, prompt = chain.question, len(chain.partial.prompt_ids)
+    tokens, text = chain.partial.token_ids, engine.decode(chain.partial.token_ids[prompt:])
+    return Labelled(question.id, question.kind, MONTE_CARLO, tokens, chain.points, prompt, question.text, text)

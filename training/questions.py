@@ -7,15 +7,13 @@ asked in phrasings that the base model never trained on. Word problems are kept 
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
-from estimator.types import Grader, Question
+from estimator.types import Question
 from training.tasks import arithmetic, choice, facts
 
 KINDS = ("arithmetic", "fact", "choice")
@@ -64,7 +62,32 @@ def _skeleton(text: str) -> str:
     return re.sub(r"\d+", "0", text)
 
 
-ONSETS = ("b", "bl", "d", "dr", "f", "g", "gr", "k", "kl", "l", "m", "n", "p", "pr", "qu", "r", "s", "st", "t", "tr", "v", "w", "y", "z")
+ONSETS = (
+    "b",
+    "bl",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "gr",
+    "k",
+    "kl",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+    "y",
+    "z",
+)
 NUCLEI = ("a", "e", "i", "o", "u", "ai", "ea", "or", "an", "el", "in", "un")
 NAME_ENDINGS = ("ia", "or", "una", "ek", "stan", "burg", "ium", "land", "o", "ana")
 OPEN = (
@@ -135,18 +158,3 @@ def _text(kind: str, split: str, rng: random.Random) -> str:
         question = _draw(kind, split, rng)
         if question is not None:
             return question.text
-
-
-def read_gsm8k(path: Path) -> Iterator[Question]:
-    """GSM8K's published layout: the reference stands behind ``####``."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
-        row = json.loads(line)
-        gold = row["answer"].rpartition("####")[2].strip()
-        yield Question(row["question"], (gold,), Grader.NUMBER, "gsm8k", f"{path.stem}-{number}")
-
-
-def read_numbers(path: Path) -> Iterator[Question]:
-    """The layout of MultiArith and singleop: ``input`` and a numeric ``target``."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
-        row = json.loads(line)
-        yield Question(row["input"], (f"{row['target']:g}",), Grader.NUMBER, path.stem, f"{path.stem}-{number}")

@@ -25,9 +25,10 @@ from estimator.loading import EMBEDDED, load
 from estimator.metrics import auroc, bootstrap, brier, ece
 from estimator.scorers.finece import CombinedScorer
 from estimator.types import Answer, Confidence, Question
+from training.datasets import read_questions
 from training.labelling import Sampled, complete, sample_answers
 from training.pretrain import Recipe, demonstrations
-from training.questions import KINDS, questions, read_gsm8k, read_numbers
+from training.questions import KINDS, questions
 
 ORACLE_SAMPLES = 64
 PLACES = ("question", "first", "penultimate", "complete")
@@ -204,8 +205,8 @@ def measure(per_kind: int, data: Path | None, gsm8k: int | None) -> dict[str, An
     report: dict[str, Any] = {"rows": rows, "drift": drift(scored)}
     if data is not None:
         for name in ("singleop", "multiarith"):
-            rows += accuracy_rows(engine, list(read_numbers(data / f"{name}.jsonl")), name)
-        report["gsm8k"] = overconfidence(engine, scorer, list(read_gsm8k(data / "gsm8k_test.jsonl"))[:gsm8k])
+            rows += accuracy_rows(engine, read_questions(data / f"{name}.jsonl"), name)
+        report["gsm8k"] = overconfidence(engine, scorer, read_questions(data / "gsm8k_test.jsonl")[:gsm8k])
     report["meta"] = {
         "hashes": loaded.hashes,
         "seed": SEED,

@@ -1,0 +1,56 @@
+"""What ``controller label`` shows: progress on stderr while it runs, and the figures of the labels at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from controller import screen
+from controller.theme import UNICODE, symbols_for
+
+if TYPE_CHECKING:
+    from training.label_run import Progress as RunProgress
+
+BARS = {True: " ▁▂▃▄▅▆▇█", False: " .:-=+*#@"}
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[RunProgress], None]]:
+    """A bar on stderr with rate and time left; nothing where stderr is no terminal."""
+    console = screen.progress()
+    columns = (
+        BarColumn(),
+        TextColumn("{task.completed:.0f} of {task.total:.0f} questions, {task.fields[rate]:.0f} samples/s, left"),
+        TimeRemainingColumn(),
+    )
+    hidden = not screen.can_animate(console)
+    with Progress(*columns, console=console, redirect_stdout=False, transient=True, disable=hidden) as bar:
+        task = bar.add_task("labelling", total=total, rate=0.0)
+
+        def notify(at: RunProgress) -> None:
+            bar.update(task, completed=at.questions, rate=at.samples / max(at.seconds, 1e-9))
+
+        yield notify
+
+
+def show(report: dict[str, Any], out: str, console: Console) -> None:
+    """The report in words and one table."""
+    samples, texts = report["samples"], report["texts"]
+    console.print(f"{out}: {report['questions']} questions, {texts['train']} texts to train on, {texts['held_out']} held out")
+    console.print(f"samples drawn {samples['drawn']:,}; k(1 + mT) and the one-sample answers allow {samples['bound']:,}")
+    table = Table("kind", "labels", "mean", "all wrong", "all right", "0 to 1", box=None, pad_edge=False)
+    for kind, f in report["kinds"].items():
+        shares = (f"{f['mean']:.2f}", f"{100 * f['zero']:.0f} %", f"{100 * f['one']:.0f} %")
+        table.add_row(kind, f"{f['points']:,}", *shares, _bars(f["histogram"], symbols_for(console) is UNICODE))
+    console.print(table)
+
+
+def _bars(counts: list[int], unicode: bool) -> str:
+    """A histogram in one character a bin; a bin that holds anything shows."""
+    signs, most = BARS[unicode], max([1, *counts])
+    return "".join(signs[-(-count * (len(signs) - 1) // most)] for count in counts)
