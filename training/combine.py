@@ -11,11 +11,19 @@ from sklearn.linear_model import LogisticRegression
 
 from estimator.calibration import ADAPTER_INPUTS, Combiner, Logistic, adapter_inputs
 from estimator.engines.base import Engine
+from estimator.engines.local import LocalEngine
 from estimator.levels import interval, sharpen, tilt
+from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import SIGNALS, STATES, signals, state_of
-from estimator.types import Answer
+from estimator.types import Answer, Question
+from training.labelling import complete, sample_answers
 
 PRECISE = 32
+FEWEST = 30  # rows of a state below which nothing is fitted for it
+
+
+class CombineError(ValueError):
+    """A combination cannot be fitted on these questions; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +37,39 @@ class Reading:
     k: int
 
 
-def read(engine: Engine, labelled: Sequence[tuple[Answer, int, int]]) -> list[Reading]:
-    """Readings of (answer in progress, correct, k)."""
-    levels = engine.levels([a.token_ids for a, _, _ in labelled])
+def read(engine: Engine, labelled: Sequence[tuple[Answer, int, int]], readout: Readout | None = None) -> list[Reading]:
+    """Readings of (answer in progress, correct, k), with the soft readout unless another is given."""
+    levels = (readout or OneToken(engine)).levels([a for a, _, _ in labelled])
     return [
         Reading(state_of(a), np.array(q), signals(a), correct, k) for (a, correct, k), q in zip(labelled, levels, strict=True)
     ]
+
+
+def labelled_prefixes(
+    engine: LocalEngine, asked: Sequence[Question], *, samples: int, oracle: int, oracle_k: int, seed: int
+) -> list[tuple[Answer, int, int]]:
+    """(answer in progress, correct, k) of ``samples`` answers to each question: every prefix with its answer's outcome, and up
+    to ``oracle`` of the open ones with counts over ``oracle_k`` fresh completions."""
+    sampled = [s for group in sample_answers(engine, asked, samples, seed) for s in group]
+    if len({s.correct for s in sampled}) < 2:
+        outcome = "right" if sampled and sampled[0].correct else "wrong"
+        raise CombineError(f"all {len(sampled)} sampled answers are {outcome}: combine on questions of mixed difficulty")
+    rows = [(s.answer.upto(i), int(s.correct), 1) for s in sampled for i in range(len(s.answer.segments) + 1)]
+    going = [(s.question, s.answer.upto(i)) for s in sampled for i in range(len(s.answer.segments))]
+    chosen = np.random.default_rng(seed).permutation(len(going))[:oracle]
+    picked = [going[i] for i in chosen]
+    for (_, answer), group in zip(picked, complete(engine, picked, oracle_k, seed + 1), strict=True):
+        rows.append((answer, sum(s.correct for s in group), oracle_k))
+    return rows
 
 
 def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_hash: str, seed: int) -> Combiner:
     combined, alone, power = {}, {}, {}
     for state in STATES:
         mine = [r for r in readings if r.state == state]
+        if len(mine) < FEWEST:
+            combined[state], power[state] = _reading_alone(state), 1.0
+            continue
         both = np.array([np.concatenate([adapter_inputs(r.levels), r.signals]) for r in mine])
         names = SIGNALS if state != "question" else ()
         combined[state] = _logistic((*ADAPTER_INPUTS, *names), both, mine)
@@ -56,6 +85,13 @@ def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_
         signals=alone,
         power=power,
     )
+
+
+def _reading_alone(state: str) -> Logistic:
+    """The adapter's mean as it is: for a state that hardly occurs, as the middle of answers of one paragraph."""
+    names = (*ADAPTER_INPUTS, *(SIGNALS if state != "question" else ()))
+    weights = [1.0] + [0.0] * (len(names) - 1)
+    return Logistic(inputs=list(names), centre=[0.0] * len(names), scale=[1.0] * len(names), weights=weights, bias=0.0)
 
 
 def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Reading]) -> Logistic:

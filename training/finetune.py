@@ -30,15 +30,11 @@ from training.mixing import Exchange, Step, answer_loss, schedule
 from training.model_card import write_card
 from training.parallel import launch, length_batches, share_gradients
 from training.techniques import Net, technique
-from training.techniques.base import num_prompt
+from training.techniques.base import TrainingError, num_prompt
 
 RECORD = "training.json"
 RECENT = 100
 LARGE = 1_000_000_000  # parameters from which activations are computed again instead of kept
-
-
-class TrainingError(ValueError):
-    """It cannot be trained like this; the message says why and what would do."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +69,14 @@ PAPER_OPTIMISER: dict[str, Any] = {"lr": 1e-4, "beta2": 0.5, "warmup": 300}  # p
 @dataclass(frozen=True, slots=True)
 class Progress:
     """After step ``step`` of ``steps``: the mean ``loss`` of the last steps, the ``seconds`` so far (those before an
-    interruption included), and where one was taken the look at the held-out questions."""
+    interruption included), where one was taken the look at the held-out questions, and whether the run ends here."""
 
     step: int
     steps: int
     loss: float
     seconds: float
     held_out: HeldOut | None = None
+    last: bool = False
 
 
 Report = Callable[[Progress], None]
@@ -257,14 +254,19 @@ def _train(rank: int, job: Job) -> None:
             seen = look(run.method, job.monitor, rank, recipe.processes)
             _remember(run, seen)
         if rank == 0:
-            job.report(Progress(state.step, len(run.plan), float(np.mean(state.losses)), state.seconds, seen))
+            job.report(Progress(state.step, len(run.plan), float(np.mean(state.losses)), state.seconds, seen, _over(run)))
             if seen is not None:
                 save_state(job.out, job.run, state)
-        if recipe.patience and state.stale >= recipe.patience:
+        if _over(run):
             break
     dist.barrier()
     if rank == 0:
         _save(run)
+
+
+def _over(run: Run) -> bool:
+    patience = run.job.recipe.patience
+    return run.state.step == len(run.plan) or bool(patience and run.state.stale >= patience)
 
 
 def _prepare(rank: int, job: Job) -> Run:

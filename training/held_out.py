@@ -1,4 +1,4 @@
-"""How good the confidences are on held-out questions while a model trains: the score that stops it, and what the screen shows."""
+"""How good the confidences are on held-out questions while a model trains: what stops it, and what the screen shows."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ from training.labels import Labelled, data_hash
 
 HOW = {
     "soft": "the distribution of the next token over the ten digits, each standing for a level of success. It writes nothing",
-    "ift": "the text `Conf:0.8` in answer to the request to state its confidence, read as the expectation over what it would state",
+    "ift": "the text `Conf:0.8` when it is asked for its confidence, read as the expectation over what it would state",
     "value_head": "a linear head over ten bins on the last hidden state (`value_head.safetensors`). It writes nothing",
 }
 Figures = Mapping[str, Mapping[str, float | None]]
 
 
 def write_card(base: Path, rows: Sequence[Labelled], out: Path, recipe: dict[str, Any], figures: Figures) -> None:
-    """Write both, and put the base's hash in the place of the path that PEFT wrote: where it lay on one machine helps nobody."""
+    """Write both, and put the base's hash in the place of the path that PEFT wrote: where the base lay helps nobody."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     technique = recipe["technique"]
     card = Card(

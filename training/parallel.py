@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import HashStore
 from torch.multiprocessing.spawn import ProcessRaisedException, start_processes
 
 
@@ -18,7 +19,7 @@ def launch(work: Callable[..., None], args: tuple[Any, ...], processes: int) -> 
     """Run ``work(rank, *args)`` in ``processes`` forked processes that can all-reduce (a single one runs here). What a process
     raises is raised here."""
     if processes == 1:
-        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        dist.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
         try:
             work(0, *args)
         finally:

@@ -106,9 +106,9 @@ class StatedText:
         engine, width = self.engine, max(map(len, requests))
         ids = torch.tensor([[*[0] * (width - len(r)), *r] for r in requests], device=engine.model.device)
         seen = torch.tensor([[*[0] * (width - len(r)), *[1] * len(r)] for r in requests], device=engine.model.device)
-        drawn = (
-            {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {"do_sample": False}
-        )
+        drawn: dict[str, Any] = {"do_sample": False}
+        if temperature:
+            drawn = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
         written = engine.reader.generate(
             input_ids=ids, attention_mask=seen, max_new_tokens=MOST_TOKENS, pad_token_id=engine.end_id, **drawn
         )

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from estimator.artefacts import Technique as Name
-from training.techniques.base import Net, Technique
+from training.techniques.base import Net, Technique, TrainingError
 from training.techniques.ift import InstructionText
 from training.techniques.soft import OneTokenReadout
 from training.techniques.value_head import BinHead
 
-__all__ = ["Name", "Net", "Technique", "technique"]
+__all__ = ["Name", "Net", "Technique", "TrainingError", "technique"]
 
 
 def technique(name: Name, net: Net, tokenizer: Any, extra_points: int) -> Technique:
-    """The technique of a name for a model; ValueError where the tokenizer cannot carry it."""
-    if name == "ift":
-        return InstructionText(net, tokenizer)
+    """The technique of a name for a model; TrainingError where the tokenizer cannot carry it."""
     if name == "value_head":
         return BinHead(net)
-    return OneTokenReadout(net, tokenizer, extra_points)
+    try:
+        return InstructionText(net, tokenizer) if name == "ift" else OneTokenReadout(net, tokenizer, extra_points)
+    except ValueError as error:
+        raise TrainingError(f"{error}: take another technique") from error

@@ -13,6 +13,10 @@ import torch
 from training.labels import Labelled, Point
 
 
+class TrainingError(ValueError):
+    """It cannot be trained like this; the message says why and what would do."""
+
+
 @dataclass(frozen=True)
 class Net:
     """A causal language model (``model``) with a LoRA in it (``peft``, the wrapper that saves it)."""

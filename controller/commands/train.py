@@ -1,0 +1,114 @@
+"""``controller train``: from labels to an estimator that ``solve`` takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controller.commands import options
+from controller.errors import UsageError, reported
+
+EXAMPLE = "Example:\n\ncontroller train labels/ --out estimator/ --combine held-out.jsonl"
+TECHNIQUES = ("soft", "ift", "value-head")
+_DATA, _RECIPE = "Data", "Recipe"
+
+
+def command(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Labels, as 'label' writes them: its folder or a Parquet file.")],
+    out: Annotated[Path, typer.Option(metavar="ADAPTER", help="Folder for the estimator; with several seeds one in it each.")],
+    json: options.Json = False,
+    technique: Annotated[
+        str, typer.Option(help="How confidence is said: soft (one token), ift (the text Conf:0.8) or value-head.")
+    ] = "soft",
+    combine: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="QUESTIONS", help="Questions with answers, none trained on: fits the reading with the free signals."
+        ),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Answers to replay: JSONL of prompt, response.", rich_help_panel=_DATA),
+    ] = None,
+    general: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="General instruction data: JSONL of prompt and response.", rich_help_panel=_DATA),
+    ] = None,
+    mixed: Annotated[
+        float, typer.Option(help="Share of steps on replayed and general answers, where given.", rich_help_panel=_DATA)
+    ] = 0.2,
+    transfer: Annotated[
+        bool,
+        typer.Option("--transfer", help="Take labels that another model with this tokenizer made.", rich_help_panel=_DATA),
+    ] = False,
+    seeds: Annotated[str, typer.Option(metavar="N,N,..", help="One estimator a seed.", rich_help_panel=_RECIPE)] = "5",
+    epochs: Annotated[float, typer.Option(min=0.001, help="Passes over the labels.", rich_help_panel=_RECIPE)] = 1.2,
+    lr: Annotated[float | None, typer.Option(min=1e-9, help="Peak learning rate.", rich_help_panel=_RECIPE)] = None,
+    rank: Annotated[int, typer.Option(min=1, help="Rank of the LoRA.", rich_help_panel=_RECIPE)] = 32,
+    tokens_per_step: Annotated[int, typer.Option(min=64, help="Tokens of a step.", rich_help_panel=_RECIPE)] = 8_000,
+    every: Annotated[int, typer.Option(min=1, help="Steps between looks at held-out questions.", rich_help_panel=_RECIPE)] = 50,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Looks without a better score that end it; 0 is never.", rich_help_panel=_RECIPE)
+    ] = 5,
+    paper: Annotated[
+        bool,
+        typer.Option("--paper", help="The paper's optimiser: AdamW, lr 1e-4, beta2 0.5, warm-up 300.", rich_help_panel=_RECIPE),
+    ] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes; without it 1 on a GPU, 2 on a CPU.", rich_help_panel=_RECIPE)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in ADAPTER.")] = False,
+    model: options.Model = None,
+    config: options.Config = None,
+) -> None:
+    """Train the estimator of a model on its labels. It can be killed at any time and goes on with --resume."""
+    with reported():
+        from controller import train_view
+        from controller.training import Request, run
+
+        request = Request(
+            data=data,
+            out=out,
+            technique=_technique(technique),
+            seeds=_seeds(seeds),
+            combine=combine,
+            mixtures=tuple(p for p in (replay, general) if p is not None),
+            transfer=transfer,
+            resume=resume,
+            overwrite=overwrite,
+            changes={
+                "epochs": epochs,
+                "rank": rank,
+                "alpha": 2 * rank,
+                "tokens_per_step": tokens_per_step,
+                "every": every,
+                "patience": patience,
+                "mixed": _share(mixed) if replay or general else 0.0,
+            },
+            lr=lr,
+            paper=paper,
+            processes=processes,
+        )
+        train_view.result(run(request, model, config), json)
+
+
+def _technique(text: str) -> str:
+    if text not in TECHNIQUES:
+        raise UsageError(f"unknown technique {text!r}: use {', '.join(TECHNIQUES)}")
+    return text.replace("-", "_")
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = [p.strip() for p in text.split(",")]
+    if not all(p.isdecimal() for p in parts) or len(set(parts)) < len(parts):
+        raise UsageError(f"{text!r} is no list of different seeds: give whole numbers such as 5 or 5,6,7")
+    return tuple(int(p) for p in parts)
+
+
+def _share(value: float) -> float:
+    if not 0 < value < 1:
+        raise UsageError(f"--mixed is a share between 0 and 1, not {value:g}")
+    return value

@@ -1,0 +1,186 @@
+"""One run of ``controller train``: what is wrong is said before anything is trained, and then one estimator a seed is made."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controller import screen, train_view
+from controller.errors import Failure, UsageError
+from controller.references import graded_questions_from_file
+from controller.settings import load_settings
+from estimator.artefacts import CARD, COMBINER, model_hash
+from estimator.loading import base_dir, local_engine, read_card
+from estimator.types import Question
+from training.checkpoints import FILE as CHECKPOINT
+from training.combine import fit, labelled_prefixes, read
+from training.finetune import PAPER_OPTIMISER, FinetuneRecipe, Trained, check_rows, finetune, finished, read_record
+from training.labels import DATA, TRAIN, Labelled, read_labels, read_meta
+from training.techniques.base import TrainingError, num_prompt
+
+SAMPLES, ORACLE, ORACLE_SAMPLES = 3, 600, 64  # of each question; prefixes with fresh samples, and how many of these
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for. ``changes`` are the recipe's fields that have options; ``lr``, ``paper`` and ``processes`` decide
+    others."""
+
+    data: Path
+    out: Path
+    technique: str
+    seeds: tuple[int, ...]
+    combine: Path | None
+    mixtures: tuple[Path, ...]
+    transfer: bool
+    resume: bool
+    overwrite: bool
+    changes: dict[str, Any]
+    lr: float | None
+    paper: bool
+    processes: int | None
+
+    def recipe(self, seed: int) -> FinetuneRecipe:
+        optimiser = (PAPER_OPTIMISER if self.paper else {}) | ({"lr": self.lr} if self.lr is not None else {})
+        return FinetuneRecipe(
+            **{"seed": seed, "technique": self.technique, "processes": self.processes or _processes()}
+            | self.changes
+            | optimiser
+        )
+
+    def folder(self, seed: int) -> Path:
+        return self.out if len(self.seeds) == 1 else self.out / f"seed-{seed}"
+
+
+def run(request: Request, model: str | None, config: Path | None) -> dict[str, Any]:
+    """Train, combine where asked, and say what was made: the object of ``train --json``."""
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    from training.mixing import read_exchanges
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    settings = load_settings(config, model=model)
+    asked = graded_questions_from_file(request.combine) if request.combine else []
+    base = base_dir(settings.model)
+    rows = _rows(request, base)
+    _claim_all(request)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    mixtures = [read_exchanges(path, tokenizer) for path in request.mixtures]
+    _check_unseen(rows, asked, tokenizer)
+    made = []
+    for seed in request.seeds:
+        out, recipe = request.folder(seed), request.recipe(seed)
+        if request.resume and finished(out):
+            trained = read_record(out)
+        else:
+            taken_up = request.resume and (out / CHECKPOINT).exists()
+            show = train_view.Show(f"seed {seed}" if len(request.seeds) > 1 else "")
+            trained = finetune(base, rows, out, recipe, mixtures=mixtures, resume=taken_up, report=show)
+        if asked and not (out / COMBINER).exists():
+            with screen.waiting("combining"):
+                _combine(base, out, asked, settings.model, settings.threads, seed)
+        made.append(_entry(out, seed, trained))
+    return {"technique": request.technique, "model": settings.model, "base": model_hash(base), "adapters": made}
+
+
+def _rows(request: Request, base: Path) -> list[Labelled]:
+    """The labels, if they are there and fit the base."""
+    if not request.data.exists():
+        raise UsageError(f"no labels at {request.data}: controller label makes them")
+    try:
+        rows = read_labels(request.data)
+        made_with = _base_of(request.data)
+    except FileNotFoundError as error:
+        raise UsageError(str(error)) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's errors are of these kinds
+        raise UsageError(f"{request.data} holds no labels of controller label ({str(error).splitlines()[0][:120]})") from None
+    check_rows(base, rows)
+    if made_with not in (None, model_hash(base)) and not request.transfer:
+        raise TrainingError(
+            f"the labels in {request.data} were made with base {made_with}, and this one is {model_hash(base)}: "
+            "label with this model, or take another's labels with --transfer"
+        )
+    return rows
+
+
+def _base_of(data: Path) -> str | None:
+    """The hash of the base that made the labels, where the file says."""
+    file = data / DATA / f"{TRAIN}.parquet" if data.is_dir() else data
+    return read_meta(file).get("hashes", {}).get("base") if file.is_file() else None
+
+
+def _claim_all(request: Request) -> None:
+    folders = [request.folder(seed) for seed in request.seeds]
+    if request.overwrite and request.resume:
+        raise UsageError("--resume goes on with what is there and --overwrite replaces it: give one of them")
+    if request.resume and not any(_is_ours(out) for out in folders):
+        raise UsageError(f"nothing to resume in {request.out}: start without --resume")
+    for out in folders:
+        _claim(out, request)
+
+
+def _is_ours(out: Path) -> bool:
+    return (out / CARD).exists() or (out / CHECKPOINT).exists()
+
+
+def _claim(out: Path, request: Request) -> None:
+    """Make ``out`` ours, or say why not: it is there already, or cannot be written."""
+    ours = _is_ours(out)
+    if request.overwrite and ours:
+        shutil.rmtree(out)
+    elif not request.resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        what = (
+            "an estimator or a part of one: --resume goes on, --overwrite replaces it" if ours else "other files: name another"
+        )
+        raise UsageError(f"{out} holds {what}")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / ".writable").touch()
+        (out / ".writable").unlink()
+    except OSError as error:
+        raise Failure(f"cannot write into {out}: {error.strerror}") from None
+
+
+def _check_unseen(rows: list[Labelled], asked: list[Question], tokenizer: Any) -> None:
+    """A combination fitted on questions that were trained on would trust the adapter too much."""
+    from estimator.prompts import prompt_ids
+
+    known = {row.token_ids[: num_prompt(row)] for row in rows}
+    if seen := [q for q in asked if prompt_ids(tokenizer, q.text) in known]:
+        raise UsageError(f"{len(seen)} of the questions to combine on were trained on, the first {seen[0].id!r}: take others")
+
+
+def _combine(base: Path, out: Path, asked: list[Question], name: str, threads: int, seed: int) -> None:
+    """Fit the combination on sampled answers to ``asked`` and put it beside the adapter."""
+    from estimator.scorers.readout import readout_of
+    from training.atomic import write_text
+
+    card = read_card(out)
+    engine = local_engine(base, out, card, name=name, threads=threads)
+    rows = labelled_prefixes(engine, asked, samples=SAMPLES, oracle=ORACLE, oracle_k=ORACLE_SAMPLES, seed=seed)
+    readings = read(engine, rows, readout_of(engine, card, out))
+    hashes = {"base_hash": card.base_hash, "adapter_hash": model_hash(out), "data_hash": card.data_hash}
+    write_text(out / COMBINER, fit(readings, **hashes, seed=seed).model_dump_json(indent=1) + "\n")
+
+
+def _entry(out: Path, seed: int, trained: Trained) -> dict[str, Any]:
+    return {
+        "path": str(out),
+        "seed": seed,
+        "steps": trained.steps,
+        "kept_step": trained.kept_step,
+        "stopped": trained.stopped,
+        "seconds": round(trained.seconds, 1),
+        "held_out": trained.figures,
+        "combined": (out / COMBINER).exists(),
+    }
+
+
+def _processes() -> int:
+    import torch
+
+    return 1 if torch.cuda.is_available() else 2

@@ -1,0 +1,129 @@
+"""``controller train``: what it makes, what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoTokenizer
+
+from controller.settings import load_settings
+from estimator.artefacts import model_hash
+from estimator.loading import load
+from tests.cli_double import invoke
+from tests.training_data import answer_to, labels_of, save_base
+from training import labelling
+from training.labels import write_labels
+
+QUICK = ("--processes", 1, "--epochs", 1, "--rank", 4, "--tokens-per-step", 800, "--every", 1)
+
+
+@pytest.fixture(scope="module")
+def made(tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A base, and labels that were made with it."""
+    folder = tmp_path_factory.mktemp("train")
+    base = save_base(folder / "base", "qwen3", tiny_tokenizer)
+    rows = labels_of(AutoTokenizer.from_pretrained(base))
+    write_labels(folder / "labels.parquet", rows, {"hashes": {"base": model_hash(base)}})
+    return base, folder / "labels.parquet"
+
+
+def train(made: tuple[Path, Path], out: Path, *more: Any, data: Path | None = None) -> Any:
+    return invoke("train", data or made[1], "--out", out, "--model", made[0], *QUICK, *more)
+
+
+def test_it_makes_an_estimator_for_each_seed_and_says_so_as_json(made: tuple[Path, Path], tmp_path: Path) -> None:
+    done = train(made, tmp_path / "out", "--seeds", "3,4", "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["technique"] == "soft" and report["base"] == model_hash(made[0])
+    assert [a["seed"] for a in report["adapters"]] == [3, 4] and not any(a["combined"] for a in report["adapters"])
+    assert "step 1/" in done.stderr and "ece" in done.stderr
+    first, second = (Path(a["path"]) for a in report["adapters"])
+    assert model_hash(first) != model_hash(second)
+    assert load_settings(None, model=str(made[0])).model == load(str(made[0]), str(first)).model
+    again = train(made, tmp_path / "out", "--seeds", "3,4", "--resume", "--json")
+    assert again.exit_code == 0 and json.loads(again.stdout) == report
+
+
+def test_with_questions_it_is_a_complete_estimator(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "is_correct", lambda question, text: len(text) % 2 == 0)
+    monkeypatch.setattr("controller.training.ORACLE", 4)
+    asked = [{"question": f"What is {n} times 2?", "answer": 2 * n} for n in range(30)]
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    done = train(made, tmp_path / "out", "--technique", "value-head", "--combine", tmp_path / "q.jsonl", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["adapters"][0]["combined"]
+    loaded = load(str(made[0]), str(tmp_path / "out"))
+    assert not loaded.warnings and loaded.scorer.name == "finece"
+    answer = answer_to(AutoTokenizer.from_pretrained(made[0]), 7, "sheep")
+    assert all(0 <= c.value <= 1 for c in loaded.scorer.score([answer.upto(i) for i in range(3)]))
+
+
+def test_answers_that_are_all_wrong_combine_nothing_and_lose_nothing(made: tuple[Path, Path], tmp_path: Path) -> None:
+    asked = [{"question": f"What is {n} times 2?", "answer": "never"} for n in range(30)]
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    done = train(made, tmp_path / "out", "--combine", tmp_path / "q.jsonl")
+    assert done.exit_code == 1 and "sampled answers are wrong" in done.stderr
+    assert load(str(made[0]), str(tmp_path / "out")).scorer.name == "adapter"
+
+
+def refused(done: Any, code: int, match: str) -> None:
+    assert done.exit_code == code, done.stderr
+    assert match in done.stderr and "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_what_is_wrong_with_the_data_is_said(made: tuple[Path, Path], tmp_path: Path, tiny_tokenizer: Any) -> None:
+    refused(train(made, tmp_path / "out", data=tmp_path / "none"), 2, "controller label makes them")
+    (tmp_path / "text.parquet").write_text("no parquet")
+    refused(train(made, tmp_path / "out", data=tmp_path / "text.parquet"), 2, "holds no labels")
+    (tmp_path / "folder").mkdir()
+    refused(train(made, tmp_path / "out", data=tmp_path / "folder"), 2, "no labels in")
+    write_labels(tmp_path / "empty.parquet", [])
+    refused(train(made, tmp_path / "out", data=tmp_path / "empty.parquet"), 2, "no labelled text")
+    write_labels(tmp_path / "foreign.parquet", labels_of(tiny_tokenizer))  # another chat template
+    refused(train(made, tmp_path / "out", data=tmp_path / "foreign.parquet"), 2, "made with another model")
+    rows = labels_of(AutoTokenizer.from_pretrained(made[0]))
+    write_labels(tmp_path / "twin.parquet", rows, {"hashes": {"base": "0123456789abcdef"}})
+    refused(train(made, tmp_path / "out", data=tmp_path / "twin.parquet"), 2, "--transfer")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_in_use_is_not_written_over(made: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    refused(train(made, out, "--resume"), 2, "nothing to resume")
+    assert train(made, out).exit_code == 0
+    before = model_hash(out)
+    refused(train(made, out), 2, "--resume goes on, --overwrite replaces it")
+    refused(train(made, out, "--resume", "--overwrite"), 2, "give one of them")
+    assert train(made, out, "--overwrite", "--seeds", "9").exit_code == 0 and model_hash(out) != before
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").write_text("mine")
+    refused(train(made, tmp_path / "other", "--overwrite"), 2, "other files")
+    assert (tmp_path / "other" / "mine.txt").read_text() == "mine"
+    (tmp_path / "file").write_text("")
+    refused(train(made, tmp_path / "file" / "out"), 1, "cannot write")
+
+
+@pytest.mark.parametrize(
+    ("more", "match"),
+    [
+        (("--technique", "magic"), "unknown technique"),
+        (("--seeds", "1,x"), "no list of different seeds"),
+        (("--seeds", "1,1"), "no list of different seeds"),
+        (("--replay", "nowhere.jsonl"), "nowhere.jsonl"),
+        (("--combine", "nowhere.jsonl"), "nowhere.jsonl"),
+    ],
+)
+def test_options_that_make_no_sense_are_named(made: tuple[Path, Path], tmp_path: Path, more: Any, match: str) -> None:
+    refused(train(made, tmp_path / "out", *more), 2, match)
+
+
+def test_questions_that_were_trained_on_are_no_test(made: tuple[Path, Path], tmp_path: Path) -> None:
+    asked = [{"question": f"How many {'pens' if n % 2 else 'sheep'} are {n} and 3?", "answer": n + 3} for n in range(30)]
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    refused(train(made, tmp_path / "out", "--combine", tmp_path / "q.jsonl"), 2, "were trained on")

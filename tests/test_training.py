@@ -1,0 +1,185 @@
+"""Training an estimator: techniques and architectures, resuming, early stopping, mixing. Small models, real files."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from estimator.levels import LEVEL_VALUES
+from estimator.loading import LoadError, load
+from estimator.scorers.ift import TO_LEVELS, VALUES, StatedText
+from tests.training_data import FAST, WORDS, answer_to, labels_of, save_base
+from training.checkpoints import FILE, CheckpointError
+from training.finetune import finetune, finished
+from training.mixing import MixtureError, read_exchanges, schedule
+from training.techniques.base import TrainingError
+
+
+@pytest.fixture(scope="module", params=["llama", "qwen2", "qwen3"])
+def base(request: pytest.FixtureRequest, tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_base(tmp_path_factory.mktemp(request.param), request.param, tiny_tokenizer)
+
+
+@pytest.fixture(scope="module")
+def llama(tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_base(tmp_path_factory.mktemp("base"), "llama", tiny_tokenizer)
+
+
+def silent(progress: Any) -> None:
+    """No report."""
+
+
+@pytest.mark.parametrize("technique", ["soft", "value_head", "ift"])
+def test_each_technique_learns_what_decides_success_on_each_architecture(base: Path, technique: Any, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    recipe = replace(FAST, technique=technique, epochs=30 if technique == "ift" else 15)
+    trained = finetune(base, labels_of(tokenizer), tmp_path, recipe, report=silent)
+    assert trained.stopped == "end" and set(trained.figures) == {"all", "question", "partial", "complete"}
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert config["modules_to_save"] is None and set(config["target_modules"]) >= {"q_proj", "v_proj", "down_proj"}
+    assert str(base) not in (tmp_path / "adapter_config.json").read_text()
+
+    loaded = load(str(base), str(tmp_path))
+    assert "--combine" in loaded.warnings[0]
+    answers = {word: [answer_to(tokenizer, n, word).upto(i) for n in (31, 47) for i in range(3)] for word in WORDS}
+    right, wrong = (np.array([c.value for c in loaded.scorer.score(answers[word])]) for word in WORDS)
+    assert right.mean() > 0.7 and wrong.mean() < 0.3
+
+
+def test_stated_values_keep_their_mean_on_the_levels() -> None:
+    np.testing.assert_allclose(TO_LEVELS @ LEVEL_VALUES, np.clip(VALUES, LEVEL_VALUES[0], LEVEL_VALUES[-1]))
+
+
+def test_a_tuned_model_writes_what_its_expectation_says(llama: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(llama)
+    finetune(llama, labels_of(tokenizer), tmp_path, replace(FAST, technique="ift", epochs=30), report=silent)
+    loaded = load(str(llama), str(tmp_path))
+    readout = StatedText(loaded.engine)  # pyright: ignore[reportArgumentType]
+    answers = [answer_to(tokenizer, n, word) for n in (31, 47) for word in WORDS]
+    greedy = readout.state(answers)
+    assert [v is not None and v > 0.5 for v in greedy] == [True, False, True, False]
+    assert readout.state(answers, temperature=1.0, seed=3) == readout.state(answers, temperature=1.0, seed=3)
+
+
+def _train_slowly(base: Path, out: Path) -> None:
+    finetune(base, labels_of(AutoTokenizer.from_pretrained(base)), out, CHECKED, report=lambda _: time.sleep(0.2))
+
+
+CHECKED = replace(FAST, every=2, patience=50, epochs=6)
+
+
+@pytest.mark.parametrize("technique", ["soft"])
+def test_a_killed_run_goes_on_to_the_same_adapter(llama: Path, technique: str, tmp_path: Path) -> None:
+    rows = labels_of(AutoTokenizer.from_pretrained(llama))
+    whole = finetune(llama, rows, tmp_path / "whole", CHECKED, report=silent)
+    process = multiprocessing.get_context("fork").Process(target=_train_slowly, args=(llama, tmp_path / "killed"))
+    process.start()
+    while not (tmp_path / "killed" / FILE).exists():
+        assert process.is_alive()
+        time.sleep(0.01)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
+    assert not finished(tmp_path / "killed")
+    with pytest.raises(CheckpointError, match="another base, data or recipe"):
+        finetune(llama, rows, tmp_path / "killed", replace(CHECKED, lr=1e-3), resume=True, report=silent)
+    resumed = finetune(llama, rows, tmp_path / "killed", CHECKED, resume=True, report=silent)
+    weights = "adapter_model.safetensors"
+    assert (tmp_path / "killed" / weights).read_bytes() == (tmp_path / "whole" / weights).read_bytes()
+    assert resumed.history == whole.history and not (tmp_path / "killed" / FILE).exists()
+
+
+def test_it_stops_when_held_out_scores_get_no_better_and_keeps_the_best(llama: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(llama)
+    noise = np.random.default_rng(0).integers(0, 2, 60).tolist()
+    rows = [
+        replace(r, points=tuple((n, noise[i], 1) for n, _, _ in r.points), source="sampled")
+        for i, r in enumerate(labels_of(tokenizer, 60)[::2])
+    ]
+    recipe = replace(FAST, epochs=60, every=2, patience=3, lr=2e-2)
+    trained = finetune(llama, rows, tmp_path, recipe, report=silent)
+    scores = {h["step"]: h["score"] for h in trained.history}
+    assert trained.stopped == "early" and trained.kept_step == min(scores, key=lambda s: scores[s])
+    assert trained.steps == trained.kept_step + recipe.every * recipe.patience
+
+
+def test_labels_of_another_model_are_named(base: Path, tmp_path: Path, tiny_tokenizer: Any) -> None:
+    rows = labels_of(tiny_tokenizer)
+    foreign = [replace(r, token_ids=(5, *r.token_ids[1:])) for r in rows]
+    with pytest.raises(TrainingError, match="made with another model"):
+        finetune(base, foreign, tmp_path, FAST, report=silent)
+    with pytest.raises(TrainingError, match="no labelled text"):
+        finetune(base, [], tmp_path, FAST, report=silent)
+
+
+def test_one_question_cannot_be_held_out_from_itself(llama: Path, tmp_path: Path) -> None:
+    rows = labels_of(AutoTokenizer.from_pretrained(llama))[:2]
+    with pytest.raises(TrainingError, match="one question"):
+        finetune(llama, rows, tmp_path, FAST, report=silent)
+
+
+def test_weights_that_are_not_the_cards_are_refused(llama: Path, tmp_path: Path) -> None:
+    finetune(llama, labels_of(AutoTokenizer.from_pretrained(llama)), tmp_path, replace(FAST, epochs=1), report=silent)
+    path = tmp_path / "adapter_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(LoadError, match="its card is of"):
+        load(str(llama), str(tmp_path))
+
+
+def test_mixed_answers_are_learnt_beside_the_labels(llama: Path, tmp_path: Path) -> None:
+    import torch
+
+    tokenizer = AutoTokenizer.from_pretrained(llama)
+    file = tmp_path / "replay.jsonl"
+    file.write_text("".join(json.dumps({"prompt": f"Say {w}.", "response": f"I say {w}."}) + "\n" for w in WORDS))
+    exchanges = read_exchanges(file, tokenizer)
+    recipe = replace(FAST, epochs=12, mixed=0.5)
+    losses = {}
+    for name, mixtures in (("with", [exchanges]), ("without", [])):
+        out = tmp_path / name
+        finetune(llama, labels_of(tokenizer), out, recipe, mixtures=mixtures, report=silent)
+        reader = load(str(llama), str(out)).engine.reader  # pyright: ignore[reportAttributeAccessIssue]
+        with torch.inference_mode():
+            ids = torch.tensor([exchanges[0].token_ids])
+            targets = ids.clone()
+            targets[:, : exchanges[0].num_prompt] = -100
+            losses[name] = reader(input_ids=ids, labels=targets).loss.item()
+    assert losses["with"] < losses["without"] / 2
+
+
+@pytest.mark.parametrize(("share", "sets"), [(0.25, 2), (0.5, 3)])
+def test_the_schedule_keeps_the_share_and_loses_no_label_step(share: float, sets: int) -> None:
+    lengths = [np.full(40, 10)] * sets
+    plan = schedule(lengths, share, steps=30, tokens=100, processes=2, seed=1)
+    others = [s.source for s in plan if s.source]
+    assert len(others) == round(share * len(plan)) and len(plan) - len(others) == 30
+    assert set(others) == set(range(1, sets)) and all(len(s.indices) == 2 for s in plan)
+    again = schedule(lengths, share, steps=30, tokens=100, processes=2, seed=1)
+    assert [s.source for s in again] == [s.source for s in plan]
+
+
+@pytest.mark.parametrize("text", ["", "{}\n", '{"prompt": "a", "response": ""}\n', "[1]\n", "no json\n"])
+def test_a_file_without_exchanges_is_refused(text: str, tmp_path: Path, tiny_tokenizer: Any) -> None:
+    (tmp_path / "f.jsonl").write_text(text)
+    with pytest.raises(MixtureError, match="f.jsonl"):
+        read_exchanges(tmp_path / "f.jsonl", tiny_tokenizer)
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
