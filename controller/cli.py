@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from controller.commands import doctor, replay, score, solve, tune
+from controller.commands import doctor, evaluate, label, replay, score, solve, train, tune
 
 PACKAGE = "finece-controller"
 
@@ -25,8 +25,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for name, module in {"solve": solve, "score": score, "replay": replay, "tune": tune, "doctor": doctor}.items():
-    app.command(name, epilog=module.EXAMPLE)(module.command)
+for module in (solve, score, replay, tune, label, train, evaluate, doctor):
+    app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,12 @@ from estimator.engines.local import LocalEngine
 from estimator.loading import EMBEDDED, load
 from estimator.metrics import auroc, bootstrap, brier, ece
 from estimator.scorers.finece import CombinedScorer
-from estimator.types import Answer, Confidence, Question
+from estimator.types import Confidence, Question
 from training.datasets import read_questions
+from training.evaluation.cases import place_of
+from training.evaluation.splits import unseen
 from training.labelling import Sampled, complete, sample_answers
-from training.pretrain import Recipe, demonstrations
-from training.questions import KINDS, questions
+from training.questions import KINDS
 
 ORACLE_SAMPLES = 64
 PLACES = ("question", "first", "penultimate", "complete")
@@ -45,23 +45,6 @@ class Scored:
     confidence: Confidence
     oracle: float
     correct: bool
-
-
-@cache
-def trained_texts() -> frozenset[str]:
-    """Every question text of the base model's training."""
-    return frozenset(d.question.text for phase in Recipe().phases for d in demonstrations(phase))
-
-
-def unseen(kind: str, count: int) -> list[Question]:
-    """Test questions whose text does not occur in the base model's training."""
-    return [q for q in questions(kind, "test", count + count // 5, SEED) if q.text not in trained_texts()][:count]
-
-
-def place_of(answer: Answer) -> dict[str, Answer]:
-    """The named places of a complete answer; with one paragraph before the last, first and penultimate coincide."""
-    z = len(answer.segments)
-    return {"question": answer.upto(0), "first": answer.upto(1), "penultimate": answer.upto(max(z - 1, 1)), "complete": answer}
 
 
 def score_places(engine: LocalEngine, scorer: CombinedScorer, sampled: Sequence[Sampled]) -> list[Scored]:
@@ -197,7 +180,7 @@ def measure(per_kind: int, data: Path | None, gsm8k: int | None) -> dict[str, An
     rows: list[dict[str, Any]] = []
     sampled: list[Sampled] = []
     for kind in KINDS:
-        asked = unseen(kind, per_kind)
+        asked = unseen(kind, per_kind, SEED)
         rows += accuracy_rows(engine, asked, kind)
         sampled += [g[0] for g in sample_answers(engine, asked, 1, SEED) if g[0].answer.finished]
     scored = score_places(engine, scorer, sampled)
@@ -222,7 +205,7 @@ def measure_intervals(per_kind: int) -> dict[str, Any]:
     loaded = load(EMBEDDED, threads=2)
     engine, scorer = loaded.engine, loaded.scorer
     assert isinstance(engine, LocalEngine) and isinstance(scorer, CombinedScorer)
-    asked = [q for kind in KINDS for q in unseen(kind, per_kind)]
+    asked = [q for kind in KINDS for q in unseen(kind, per_kind, SEED)]
     sampled = [g[0] for g in sample_answers(engine, asked, 1, SEED) if g[0].answer.finished]
     return {"n": len(sampled), "hashes": loaded.hashes, "cover": interval_cover(score_places(engine, scorer, sampled))}
 

@@ -1,0 +1,86 @@
+"""``controller evaluate``: how good is the estimator, beside everything else that one could use?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from controller.commands import options
+from controller.errors import UsageError, reported, say
+
+if TYPE_CHECKING:
+    from estimator.loading import Loaded
+    from training.evaluation.plan import Plan
+    from training.evaluation.splits import Splits
+
+EXAMPLE = "Example:\n\ncontroller evaluate --out evidence --quick"
+
+
+def command(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the report goes; a run that was stopped goes on there.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A small report in a few minutes, to see that all works.")] = False,
+    json: options.Json = False,
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Your own questions with answers, one JSON object a line; without it generated ones."
+        ),
+    ] = None,
+    per_kind: Annotated[int | None, typer.Option(min=2, help="Test questions of each kind for each seed.")] = None,
+    model: options.Model = None,
+    estimator: options.Estimator = None,
+    config: options.Config = None,
+) -> None:
+    """Compare the estimator with the other methods on the same answers: tables (report.json, report.md) and pictures
+    (report.html)."""
+    with reported():
+        _evaluate(out, quick, json, questions, per_kind, {"model": model, "estimator": estimator}, config)
+
+
+def _evaluate(
+    out: Path, quick: bool, json: bool, file: Path | None, per_kind: int | None, flags: dict[str, Any], config: Path | None
+) -> None:
+    from dataclasses import replace
+
+    from controller import screen
+    from controller.assemble import plan as settle
+    from training.evaluation.plan import QUICK, Plan
+    from training.evaluation.run import evaluate
+    from training.report import write_report
+
+    amounts = QUICK if quick else Plan()
+    if per_kind is not None:
+        amounts = replace(amounts, per_kind=per_kind)
+    out.mkdir(parents=True, exist_ok=True)
+    planned = settle(config, flags)
+    own = None if file is None else _own(file)
+    loaded = planned.load().loaded
+    report = evaluate(loaded, _splits(loaded, own, amounts), amounts, out, say)
+    written = write_report(report, out)
+    if json:
+        screen.print_json(report)
+    else:
+        print("\n".join(str(path) for path in written), file=sys.stdout)
+
+
+def _own(file: Path) -> list[Any]:
+    from controller.references import graded_questions_from_file
+
+    return graded_questions_from_file(file)
+
+
+def _splits(loaded: Loaded, own: list[Any] | None, amounts: Plan) -> Splits:
+    from estimator.loading import EMBEDDED
+    from training.evaluation.splits import TooFew, from_questions, generated
+
+    if own is None:
+        if loaded.model != EMBEDDED:
+            raise UsageError("the generated questions are the embedded model's: give --questions FILE for another model")
+        return generated(amounts)
+    try:
+        return from_questions(own, amounts)
+    except TooFew as e:
+        raise UsageError(str(e)) from None

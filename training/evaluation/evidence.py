@@ -1,0 +1,59 @@
+"""All that the tables are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.engines.local import LocalEngine
+from estimator.loading import Loaded
+from estimator.scorers.base import Scorer
+from training.evaluation.cases import Cases
+from training.evaluation.methods import Measured
+from training.evaluation.ours import readings
+from training.evaluation.plan import Plan
+from training.evaluation.splits import Splits
+from training.evaluation.store import Store
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The model and estimator under test, the questions, the test cases and what every method says of them. ``oracle`` is
+    measured like a method and kept apart; ``held_out`` are the cases that recalibration was fitted on; ``stating`` is the
+    model that was taught the format of stated confidences, where one had to be; ``again`` measures the methods of some names
+    on other cases (it is told a name for these)."""
+
+    loaded: Loaded
+    engine: LocalEngine
+    plan: Plan
+    splits: Splits
+    store: Store
+    held_out: Cases
+    cases: Cases
+    methods: tuple[Measured, ...]
+    oracle: Measured
+    stating: LocalEngine | None
+    again: Callable[[list[str], str, Cases], list[Measured]]
+
+    @property
+    def scorer(self) -> Scorer:
+        return self.loaded.scorer
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """``all`` and, where there are several, each kind of question."""
+        return ("all", *self.splits.kinds) if len(self.splits.kinds) > 1 else self.splits.kinds
+
+    @property
+    def finece(self) -> list[Measured]:
+        """FineCE: as the paper has it, and combined where the estimator comes with a combination."""
+        names = [r.name for r in readings(self.scorer)]
+        return [m for m in self.methods if m.name in names]
+
+    @property
+    def single_pass(self) -> list[Measured]:
+        """FineCE and the methods that cost no token beyond the answer's own."""
+        ours = {m.name for m in self.finece}
+        return [m for m in self.methods if m.name in ours or np.nanmax(m.tokens, initial=0.0) == 0]

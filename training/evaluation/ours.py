@@ -1,0 +1,98 @@
+"""FineCE and the oracle in the form in which every other method comes (``estimator.baselines.base.Baseline``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.baselines.base import Baseline, Case, Scores
+from estimator.calibration import Combiner
+from estimator.engines.local import LocalEngine
+from estimator.scorers.base import Scorer
+from estimator.scorers.finece import CombinedScorer
+from estimator.signals import STATES, signals, state_of
+from estimator.types import Confidence
+from training.labelling import complete
+
+PAPER, OURS, SIGNALS, ORACLE = "FineCE (adapter)", "FineCE", "signals", "oracle"
+OF_PAPER = "FineCE, the adapter alone, as the paper has it"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One of the numbers that a scorer gives. Its cost is the whole prefix, as if the adapter had read nothing before (along
+    an answer only the new paragraph is computed)."""
+
+    scorer: Scorer
+    name: str
+    source: str
+    read: Callable[[Confidence], float]
+    states: frozenset[str] = frozenset(STATES)
+    is_probability: bool = True
+
+    def fit(self, cases: Sequence[Case]) -> None:
+        """Fitted before, on questions of its own."""
+
+    def score(self, cases: Sequence[Case]) -> Scores:
+        confidences = self.scorer.score([c.answer for c in cases])
+        tokens = [len(c.answer.token_ids) for c in cases]
+        return Scores(np.array([self.read(c) for c in confidences]), np.array(tokens, float))
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The fitted model of the free signals alone, which reads nothing."""
+
+    combiner: Combiner
+    name: str = SIGNALS
+    source: str = "this project: free signals alone"
+    states: frozenset[str] = frozenset(STATES) - {"question"}
+    is_probability: bool = True
+
+    def fit(self, cases: Sequence[Case]) -> None:
+        """Fitted before, on questions of its own."""
+
+    def score(self, cases: Sequence[Case]) -> Scores:
+        values = [float(self.combiner.signals[state_of(c.answer)](signals(c.answer))) for c in cases]
+        return Scores(np.array(values), np.zeros(len(cases)))
+
+
+def readings(scorer: Scorer) -> list[Reading]:
+    """FineCE as the paper has it, and ours; of an estimator without a fitted combination the first alone."""
+    if not isinstance(scorer, CombinedScorer):
+        return [Reading(scorer, PAPER, OF_PAPER, lambda c: c.value)]
+    return [
+        Reading(scorer, PAPER, OF_PAPER, lambda c: c.parts["adapter"]),
+        Reading(scorer, OURS, "this project: adapter and free signals combined", lambda c: c.value),
+    ]
+
+
+def own_methods(scorer: Scorer) -> list[Baseline]:
+    """FineCE, and the signals that ours adds, apart."""
+    alone = [Signals(scorer.combiner)] if isinstance(scorer, CombinedScorer) else []
+    return [*readings(scorer), *alone]
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """The share of ``k`` fresh completions that were right: the limit, not a method (it is told the references)."""
+
+    engine: LocalEngine
+    k: int
+    seed: int
+    name: str = ORACLE
+    source: str = "limit: the share of fresh samples that were right"
+    states: frozenset[str] = frozenset({"question", "partial"})
+    is_probability: bool = True
+
+    def fit(self, cases: Sequence[Case]) -> None:
+        """Nothing to learn."""
+
+    def score(self, cases: Sequence[Case]) -> Scores:
+        distinct = {c.answer.token_ids: (c.question, c.answer) for c in cases}
+        groups = dict(zip(distinct, complete(self.engine, list(distinct.values()), self.k, self.seed), strict=True))
+        shares = [float(np.mean([s.correct for s in groups[c.answer.token_ids]])) for c in cases]
+        written = [sum(len(s.answer.token_ids) - len(c.answer.token_ids) for s in groups[c.answer.token_ids]) for c in cases]
+        return Scores(np.array(shares), np.array(written, float))

@@ -1,0 +1,124 @@
+"""The whole evaluation, read from top to bottom."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from estimator.baselines import baselines
+from estimator.baselines.base import Baseline
+from estimator.baselines.stated import Stating
+from estimator.engines.local import LocalEngine
+from estimator.loading import EMBEDDED, Loaded, base_dir
+from training.evaluation.cases import MAX_TOKENS, Cases, gather
+from training.evaluation.clock import ClockedPool
+from training.evaluation.evidence import Evidence
+from training.evaluation.methods import Measured, measure
+from training.evaluation.ours import Oracle, own_methods
+from training.evaluation.plan import Plan
+from training.evaluation.rows import Row
+from training.evaluation.splits import Splits
+from training.evaluation.store import Say, Store
+from training.evaluation.tables import (
+    accepted,
+    accuracy,
+    curves,
+    drift,
+    look_ahead,
+    main,
+    open_ended,
+    positions,
+    temperature,
+    training_studies,
+)
+from training.verbal import CARD, examples, format_stating, train_format
+
+SCHEMA = 1
+TABLES: dict[str, Callable[[Evidence], list[Row]]] = {
+    "question, process, outcome": main.rows,
+    "positions": positions.rows,
+    "accuracy": accuracy.rows,
+    "filter": accepted.rows,
+    "bci": look_ahead.rows,
+    "drift": drift.rows,
+    "open": open_ended.rows,
+    "temperature": temperature.rows,
+    "curves": curves.rows,
+    "transfer, techniques": training_studies.rows,
+}
+
+
+def evaluate(loaded: Loaded, splits: Splits, plan: Plan, out: Path, say: Say) -> dict[str, Any]:
+    """The report: ``meta`` and ``rows`` (``rows.COLUMNS`` first). What is done is kept under ``out``, so that a run that was
+    stopped goes on. ValueError where the engine cannot be evaluated here."""
+    started = time.monotonic()
+    if not isinstance(loaded.engine, LocalEngine):
+        raise ValueError("only a local model can be evaluated: its hidden states and log-probabilities are needed")
+    facts = {"hashes": loaded.hashes, "plan": asdict(plan), "questions": _texts(splits), "schema": SCHEMA}
+    evidence = collect(loaded, splits, plan, Store(out, facts, say))
+    rows: list[Row] = []
+    for name, table in TABLES.items():
+        rows += table(evidence)
+        say(f"table {name}: done")
+    return {"meta": _meta(loaded, plan, evidence, time.monotonic() - started), "rows": rows}
+
+
+def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidence:
+    """Sample the answers, then let every method score them."""
+    engine, first = loaded.engine, plan.seeds[0]
+    assert isinstance(engine, LocalEngine)
+    learn = gather(engine, store, "learn", [(first, splits.learn)])
+    held_out = gather(engine, store, "recalibration", [(first, splits.platt)])
+    cases = gather(engine, store, "test", list(zip(plan.seeds, splits.tests, strict=True)))
+    pool = ClockedPool(engine, plan.samples, seed=first + 2, max_tokens=MAX_TOKENS)
+    stating = taught(loaded, engine, learn, store)
+    methods: list[Baseline] = [*own_methods(loaded.scorer), *baselines(engine, pool, stating, seed=first)]
+
+    def again(names: list[str], name: str, others: Cases) -> list[Measured]:
+        wanted = [m for m in methods if m.name in names]
+        return [measure(m, pool, store, learn.cases, held_out, others, name) for m in wanted]
+
+    measured = again([m.name for m in methods], "test", cases)
+    oracle = measure(Oracle(engine, plan.oracle, first + 1), pool, store, (), None, cases)
+    speaker = stating.engine if stating is not None and isinstance(stating.engine, LocalEngine) else None
+    return Evidence(loaded, engine, plan, splits, store, held_out, cases, tuple(measured), oracle, speaker, again)
+
+
+def taught(loaded: Loaded, engine: LocalEngine, learn: Cases, store: Store) -> Stating | None:
+    """The embedded model never saw a stated confidence, so a copy of it learns the format, and the format alone; other models
+    are asked in words (None)."""
+    if loaded.model != EMBEDDED:
+        return None
+    base, adapter = base_dir(loaded.model), store.folder / "format"
+    if not (adapter / CARD).exists():
+        answers = [learn.spots[i].case.answer for i in learn.where("complete")]
+        train_format(base, examples(engine, answers, seed=0), adapter)
+        store.say("the format of stated confidences is learnt")
+    return format_stating(base, adapter, threads=engine.threads)
+
+
+def _texts(splits: Splits) -> list[list[str]]:
+    return [[q.text for q in part] for part in (splits.learn, splits.platt, *splits.tests)]
+
+
+def _meta(loaded: Loaded, plan: Plan, evidence: Evidence, seconds: float) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA,
+        "model": loaded.model,
+        "estimator": loaded.estimator,
+        "hashes": loaded.hashes,
+        "plan": asdict(plan) | {"seeds": list(plan.seeds)},
+        "questions": dict(Counter(q.kind for test in evidence.splits.tests for q in test)),
+        "answers": len(evidence.cases.where("complete")),
+        "unfinished": evidence.cases.unfinished,
+        "methods": {m.name: m.source for m in (*evidence.methods, evidence.oracle)},
+        "seconds": round(seconds, 1),
+        "versions": {name: version(name) for name in ("torch", "transformers", "peft", "numpy")}
+        | {"python": platform.python_version()},
+    }

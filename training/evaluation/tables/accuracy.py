@@ -1,0 +1,112 @@
+"""Accuracy with and without each method (the paper's Table 4), and what a confidence is worth in choosing among answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estimator.answers import final_answer, normalise
+from estimator.engines.base import Sampling
+from estimator.engines.local import LocalEngine
+from estimator.loading import base_dir, local_engine
+from estimator.types import Question
+from training.evaluation.cases import MAX_TOKENS
+from training.evaluation.evidence import Evidence
+from training.evaluation.intervals import mean_figure
+from training.evaluation.rows import Row, row
+from training.labelling import Sampled, sample_answers
+
+VOTES = 8
+GREEDY = Sampling(temperature=0.0, max_tokens=MAX_TOKENS)
+DRAWN = Sampling(temperature=1.0, max_tokens=MAX_TOKENS)
+
+
+def rows(evidence: Evidence) -> list[Row]:
+    """``accuracy_without`` is that of the plain model's answer of the same sort, greedy or sampled; ``identical`` the share
+    of answers that are token for token the plain model's."""
+    asked = list(evidence.splits.tests[0])
+    kinds = np.array([q.kind for q in asked])
+    questions = np.unique([q.text for q in asked], return_inverse=True)[1]
+    out = []
+    for kind in evidence.kinds:
+        at = np.flatnonzero((kinds == kind) | (kind == "all"))
+        for made in evidence.store.keep("accuracy", lambda: _decoded(evidence, asked) + _chosen(evidence, asked)):
+            figures = {name: np.array(made[name], float)[at] for name in ("right", "without", "identical", "tokens")}
+            figure = mean_figure(figures["right"], questions[at], evidence.plan.draws)
+            own = {"accuracy": figure.value, "accuracy_low": figure.low, "accuracy_high": figure.high}
+            own |= {"accuracy_without": figures["without"].mean(), "identical": figures["identical"].mean()}
+            out.append(row("accuracy", kind, made["sort"], made["method"], len(at), tokens=figures["tokens"].mean(), **own))
+    return out
+
+
+def _decoded(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any]]:
+    """Greedy answers of the plain model, of the model with the estimator loaded, of the tuned weights, and of the model that
+    was taught to state confidences."""
+    engine = evidence.engine
+    plain = _answers(local_engine(base_dir(engine.name), None, None, name=engine.name, threads=engine.threads), asked)
+    tuned = LocalEngine(engine.reader, engine.tokenizer, name=engine.name, threads=engine.threads)
+    made = {
+        "plain model": plain,
+        "estimator loaded (FineCE here)": _answers(engine, asked),
+        "tuned weights generate (FineCE as the paper has it)": _answers(tuned, asked),
+    }
+    if evidence.stating is not None:
+        made["confidences stated too (Verb, Multi-Step)"] = _answers(evidence.stating, asked)
+    return [_outcome("greedy", method, answers, plain) for method, answers in made.items()]
+
+
+def _chosen(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any]]:
+    """One of a few sampled answers, chosen in several ways; the cost is the tokens of all of them."""
+    groups = sample_answers(evidence.engine, asked, VOTES, evidence.plan.seeds[0] + 500, DRAWN)
+    flat = [s for group in groups for s in group]
+    sure = np.array([c.value for c in evidence.scorer.score([s.answer for s in flat])]).reshape(len(groups), VOTES)
+    likely = np.array([np.mean([p for g in s.answer.segments for p in g.logprobs]) for s in flat]).reshape(sure.shape)
+    ways = {
+        f"vote of {VOTES}": [_vote(evidence, g, np.ones(VOTES)) for g in groups],
+        f"vote of {VOTES}, weighted by FineCE": [_vote(evidence, g, w) for g, w in zip(groups, sure, strict=True)],
+        f"surest of {VOTES} by FineCE": [g[i] for g, i in zip(groups, sure.argmax(1), strict=True)],
+        f"surest of {VOTES} by mean log-probability": [g[i] for g, i in zip(groups, likely.argmax(1), strict=True)],
+    }
+    first = [g[0] for g in groups]
+    cost = [float(sum(_length(s) for s in g)) for g in groups]
+    one = [_outcome("sampled", "plain model", first, first)]
+    return one + [_outcome("sampled", name, picked, first) | {"tokens": cost} for name, picked in ways.items()]
+
+
+def _vote(evidence: Evidence, group: Sequence[Sampled], weights: NDArray[np.float64]) -> Sampled:
+    """The first of the answers that together weigh most; an answer that states nothing has no vote."""
+    votes: dict[str, float] = defaultdict(float)
+    stated = [_stated(evidence, s) for s in group]
+    for answer, weight in zip(stated, weights, strict=True):
+        if answer is not None:
+            votes[answer] += float(weight)
+    return group[stated.index(max(votes, key=lambda a: votes[a]))] if votes else group[0]
+
+
+def _stated(evidence: Evidence, sampled: Sampled) -> str | None:
+    written = sampled.answer.token_ids[len(sampled.answer.prompt_ids) :]
+    answer = final_answer(evidence.engine.decode(written))
+    return None if answer is None else normalise(answer, sampled.question.grader)
+
+
+def _answers(engine: LocalEngine, asked: Sequence[Question]) -> list[Sampled]:
+    return [group[0] for group in sample_answers(engine, asked, 1, 0, GREEDY)]
+
+
+def _outcome(sort: str, method: str, made: Sequence[Sampled], without: Sequence[Sampled]) -> dict[str, Any]:
+    return {
+        "sort": sort,
+        "method": method,
+        "right": [s.correct for s in made],
+        "without": [s.correct for s in without],
+        "identical": [a.answer.token_ids == b.answer.token_ids for a, b in zip(made, without, strict=True)],
+        "tokens": [float(_length(s)) for s in made],
+    }
+
+
+def _length(sampled: Sampled) -> int:
+    return len(sampled.answer.token_ids) - len(sampled.answer.prompt_ids)

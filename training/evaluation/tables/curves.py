@@ -1,0 +1,66 @@
+"""What the pictures show: reliability, risk against coverage, confidence along the answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from estimator.metrics import risk_coverage
+from training.evaluation.cases import Cases
+from training.evaluation.evidence import Evidence
+from training.evaluation.intervals import BINS
+from training.evaluation.methods import Measured
+from training.evaluation.rows import Row, row
+from training.evaluation.tables.positions import token_ratios
+
+PLACES = ("question", "first", "penultimate", "complete")
+POINTS = 40
+FIFTHS = 5
+
+
+def rows(evidence: Evidence) -> list[Row]:
+    out: list[Row] = []
+    for place in PLACES:
+        at = evidence.cases.where(place)
+        for m in evidence.methods:
+            if len(at) and np.isfinite(m.raw[at]).all():
+                out += _risk(place, m, m.raw[at], evidence.cases.correct[at])
+                out += _reliability(place, m, at, evidence.cases)
+    for m in evidence.finece:
+        out += _along(m, evidence.cases)
+    return out
+
+
+def _reliability(place: str, m: Measured, at: np.ndarray, cases: Cases) -> list[Row]:
+    """For each bin that holds something its mean confidence and the share that was right; none without probabilities."""
+    if not np.isfinite(m.probability[at]).all():
+        return []
+    values, correct = m.probability[at], cases.correct[at]
+    bins = np.clip((values * BINS).astype(int), 0, BINS - 1)
+    return [
+        row("reliability", "all", place, m.name, int(inside.sum()), bin=b, confidence=float(values[inside].mean()))
+        | {"accuracy": float(correct[inside].mean()), "recalibrated": not m.is_probability}
+        for b in range(BINS)
+        if (inside := bins == b).any()
+    ]
+
+
+def _risk(place: str, m: Measured, values: np.ndarray, correct: np.ndarray) -> list[Row]:
+    coverage, risk = risk_coverage(values, correct)
+    picked = np.unique(np.linspace(0, len(coverage) - 1, POINTS).astype(int))
+    return [row("risk", "all", place, m.name, len(values), coverage=float(coverage[i]), risk=float(risk[i])) for i in picked]
+
+
+def _along(m: Measured, cases: Cases) -> list[Row]:
+    """Mean confidence by how much of the answer is written, of answers that ended right and of those that did not."""
+    ratios, correct = token_ratios(cases), cases.correct
+    steps = np.minimum((ratios * FIFTHS).astype(int) + (ratios > 0), FIFTHS)
+    out = []
+    for ended, name in ((1.0, "right"), (0.0, "wrong")):
+        for step in range(FIFTHS + 1):
+            at = np.flatnonzero((steps == step) & (correct == ended))
+            if len(at):
+                low, middle, high = np.percentile(m.raw[at], [25, 50, 75])
+                own = {"ended": name, "confidence": float(m.raw[at].mean()), "quarter": low, "median": middle}
+                position = f"{float(ratios[at].mean()):.2f}"
+                out.append(row("along", "all", position, m.name, len(at), **own, three_quarters=high))
+    return out

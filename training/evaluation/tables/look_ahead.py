@@ -1,0 +1,119 @@
+"""Backward Confidence Integration: ECE of p(1) over width and depth, alpha fitted on held-out answers (Figure 3 right).
+
+One tree of the greatest width and depth behind each first paragraph serves every smaller one: its first ``w`` branches, its
+first ``d`` levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estimator.bci import Branch, Node, integrate, look_ahead
+from estimator.engines.base import Sampling
+from estimator.metrics import brier, ece
+from estimator.positions import Position
+from estimator.types import Answer
+from training.evaluation.cases import MAX_TOKENS, Cases, Indices
+from training.evaluation.evidence import Evidence
+from training.evaluation.intervals import draw_weights, drawn_ece, percentiles
+from training.evaluation.ours import OURS, PAPER
+from training.evaluation.rows import Row, calibration, ranking, row
+
+WIDEST = DEEPEST = 3
+ALPHAS = np.linspace(0, 1, 21)
+Tree = list[Any]  # [our confidence, the adapter's, tokens, branches], as plain JSON
+CONFIDENCE = {OURS: 0, PAPER: 1}
+
+
+def rows(evidence: Evidence) -> list[Row]:
+    test, fit = evidence.cases, evidence.held_out
+    at, fit_at = first_spots(test, evidence.plan.grid), first_spots(fit, evidence.plan.grid_fit)
+    if not len(at) or not len(fit_at):
+        return []
+    trees, fit_trees = _trees(evidence, "test", test, at), _trees(evidence, "alpha", fit, fit_at)
+    out = []
+    for method in (m.name for m in evidence.finece):
+        base = np.array([t[CONFIDENCE[method]] for t in trees])
+        for depth in range(DEEPEST + 1):
+            for width in range(WIDEST + 1) if depth else [0]:
+                if depth and not width:
+                    continue
+                alpha = fit_alpha(fit_trees, fit.correct[fit_at], method, width, depth)
+                values = np.array([fold(t, method, width, depth, alpha) for t in trees])
+                cost = float(np.mean([_tokens(t[3], width, depth) for t in trees]))
+                own = {"width": width, "depth": depth, "alpha": alpha if depth else None}
+                out.append(_row(method, evidence, at, values, base, cost, own))
+    return out
+
+
+def _trees(evidence: Evidence, name: str, cases: Cases, at: Indices) -> list[Tree]:
+    out: list[Tree] = []
+    for kind in dict.fromkeys(cases.spots[i].case.question.kind for i in at):
+        answers = [cases.spots[i].case.answer for i in at if cases.spots[i].case.question.kind == kind]
+        out += evidence.store.keep(f"look-ahead, {name}, {kind}", partial(_grow_all, evidence, answers))
+    return out
+
+
+def _grow_all(evidence: Evidence, answers: Sequence[Answer]) -> list[Tree]:
+    return [_grow(evidence, answer, number) for number, answer in enumerate(answers)]
+
+
+def _grow(evidence: Evidence, answer: Answer, number: int) -> Tree:
+    sampling = Sampling(max_tokens=MAX_TOKENS, position=Position())
+    seed = evidence.plan.seeds[0] + 1000 + number
+    ahead = look_ahead(evidence.engine, evidence.scorer, answer, WIDEST, DEEPEST, sampling, seed)
+    [here] = evidence.scorer.score([answer])
+    return [here.value, here.parts.get("adapter", here.value), 0, [_plain(b) for b in ahead.branches]]
+
+
+def _plain(branch: Branch) -> Tree:
+    confidence = branch.confidence
+    children = [_plain(b) for b in branch.children]
+    return [confidence.value, confidence.parts.get("adapter", confidence.value), len(branch.segment.token_ids), children]
+
+
+def first_spots(cases: Cases, count: int) -> Indices:
+    """The first ``count`` answers of each kind that have a first paragraph, by kind."""
+    return np.concatenate([cases.where("first", kind)[:count] for kind in cases.kinds]).astype(int)
+
+
+def fold(tree: Tree, method: str, width: int, depth: int, alpha: float) -> float:
+    """The tree's root with its first ``width`` branches, ``depth`` levels deep, folded in (paper, equation 3)."""
+    return integrate(tree[CONFIDENCE[method]], _nodes(tree[3], method, width, depth), alpha)
+
+
+def _nodes(branches: Sequence[Tree], method: str, width: int, depth: int) -> tuple[Node, ...]:
+    if not depth:
+        return ()
+    which = CONFIDENCE[method]
+    return tuple(Node(b[which], children=_nodes(b[3], method, width, depth - 1)) for b in branches[:width])
+
+
+def _tokens(branches: Sequence[Tree], width: int, depth: int) -> int:
+    return sum(b[2] + _tokens(b[3], width, depth - 1) for b in branches[:width]) if depth else 0
+
+
+def fit_alpha(trees: Sequence[Tree], correct: NDArray[np.float64], method: str, width: int, depth: int) -> float:
+    """The alpha with the least Brier score (a proper score; ECE alone would reward saying the same of everything)."""
+    losses = [brier([fold(t, method, width, depth, a) for t in trees], correct) for a in ALPHAS]
+    return float(ALPHAS[int(np.argmin(losses))])
+
+
+def _row(
+    method: str, evidence: Evidence, at: Indices, values: NDArray[np.float64], base: NDArray[np.float64], cost: float, own: Row
+) -> Row:
+    """``ece_change`` is against no look-ahead on the same answers and the same bootstrap draws."""
+    cases, draws = evidence.cases, evidence.plan.draws
+    outcome, questions, oracle = cases.correct[at], cases.questions[at], evidence.oracle.raw[at]
+    weights = draw_weights(questions, draws)
+    change = drawn_ece(values, outcome, weights) - drawn_ece(base, outcome, weights)
+    low, high = percentiles(change)
+    figures = calibration(values, outcome, questions, draws) | ranking(values, outcome, questions, draws)
+    own = own | {"ece_oracle": ece(values, oracle), "ece_change": ece(values, outcome) - ece(base, outcome)}
+    position = f"w={own['width']}, d={own['depth']}"
+    return row("bci", "all", position, method, len(at), **figures, tokens=cost, **own, ece_change_low=low, ece_change_high=high)

@@ -1,0 +1,36 @@
+"""The training studies (the paper's RQ5 to RQ7) on the test cases of this evaluation."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from estimator.loading import base_dir
+from training.evaluation.evidence import Evidence
+from training.evaluation.rows import Row
+from training.labelling import one_sample_labels, sample_answers
+from training.studies import STUDIES
+from training.study_runs import StudyContext
+
+ANSWERS = 4
+
+
+def rows(evidence: Evidence) -> list[Row]:
+    """Each study's rows; none where the plan has no questions for them."""
+    if not evidence.splits.study:
+        return []
+    context = _context(evidence)
+    return [row for name, study in STUDIES.items() for row in evidence.store.keep(f"study: {name}", partial(study, context))]
+
+
+def _context(evidence: Evidence) -> StudyContext:
+    groups = sample_answers(evidence.engine, evidence.splits.study, ANSWERS, evidence.plan.seeds[0])
+    return StudyContext(
+        base=base_dir(evidence.loaded.model),
+        labels=one_sample_labels([s for group in groups for s in group]),
+        questions=evidence.splits.study,
+        fit_cases=evidence.held_out.cases,
+        test_cases=evidence.cases.cases,
+        folder=evidence.store.folder / "studies",
+        processes=evidence.engine.threads,
+        say=evidence.store.say,
+    )

@@ -1,0 +1,138 @@
+"""What the tables say, in sentences, won or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from training.report.select import ORACLE, PLACES, Report, Row, calibration, is_finece, names, ours, rows
+
+SIGNALS = "signals"
+
+
+def findings(report: Report) -> list[str]:
+    makers: tuple[Callable[[Report], Iterator[str]], ...] = (
+        cells,
+        sampling,
+        limit,
+        calibrated,
+        early,
+        look_ahead,
+        drift,
+        open_ended,
+    )
+    return [line for make in makers for line in make(report)]
+
+
+def cells(report: Report) -> Iterator[str]:
+    """Against methods that sample nothing, cell by cell of the two main tables."""
+    finece = ours(report)
+    for figure, better in (("AUROC", lambda a, b: a > b), ("ECE", lambda a, b: a < b)):
+        won, lost = 0, []
+        for place, (table, _) in PLACES.items():
+            for kind in names(rows(report, table, position=place), "kind"):
+                found = {r["method"]: r for r in rows(report, table, position=place, kind=kind)}
+                others = [r for r in found.values() if _is_rival(r)]
+                value = _figure(found.get(finece), figure)
+                ahead = [
+                    r for r in others if (v := _figure(r, figure)) is not None and value is not None and not better(value, v)
+                ]
+                won += not ahead
+                lost += [f"{kind} at {place} ({', '.join(r['method'] for r in ahead)})"] if ahead else []
+        said = f"{finece} is ahead of every method that samples nothing in {figure} in {won} of {won + len(lost)} cells"
+        yield said + (f"; not for {', '.join(lost)}." if lost else ".")
+
+
+def sampling(report: Report) -> Iterator[str]:
+    for place in ("question", "complete"):
+        found = rows(report, PLACES[place][0], position=place, kind=_whole(report))
+        mine = next((r for r in found if r["method"] == ours(report)), None)
+        rivals = [r for r in found if r.get("samples") and r["auroc"] is not None and r["method"] != ORACLE]
+        if mine and rivals and mine["auroc"] is not None:
+            best = max(rivals, key=lambda r: r["auroc"])
+            yield (
+                f"{PLACES[place][1].capitalize()} the best method that samples is {best['method']}: "
+                f"AUROC {best['auroc']:.3f} for {best['tokens']:,.0f} tokens, "
+                f"against {mine['auroc']:.3f} for {mine['tokens']:,.0f}."
+            )
+
+
+def limit(report: Report) -> Iterator[str]:
+    parts = []
+    for place in ("question", "first", "penultimate"):
+        found = {r["method"]: r for r in rows(report, PLACES[place][0], position=place, kind=_whole(report))}
+        mine, best = found.get(ours(report)), found.get(ORACLE)
+        if mine and best and mine["auroc"] is not None and best["auroc"]:
+            parts.append(f"{mine['auroc'] / best['auroc']:.3f} {PLACES[place][1]}")
+    if parts:
+        yield f"AUROC as a share of the oracle's: {', '.join(parts)}."
+
+
+def calibrated(report: Report) -> Iterator[str]:
+    parts = []
+    for place, (table, words) in PLACES.items():
+        for r in rows(report, table, position=place, kind=_whole(report), method=ours(report)):
+            parts.append(f"{100 * r['ece']:.1f} % {words} (a perfect one: {100 * r['ece_floor']:.1f} %)")
+    if parts:
+        yield f"ECE against how the answers ended: {', '.join(parts)}."
+
+
+def early(report: Report) -> Iterator[str]:
+    for r in rows(report, "filter", kind=_whole(report), method=ours(report)):
+        if r["accuracy"] is not None:
+            when = "early" if r["position"] == "early" else "at the end"
+            yield (
+                f"Accepting only confidence above {r['delta']:g}, read {when}: "
+                f"accuracy {100 * r['accuracy']:.1f} % of the {100 * r['coverage']:.1f} % accepted, against "
+                f"{100 * r['accuracy_without']:.1f} % of all."
+            )
+
+
+def look_ahead(report: Report) -> Iterator[str]:
+    grid = [r for r in rows(report, "bci", method=ours(report)) if r["depth"]]
+    if not grid:
+        return
+    best = min(grid, key=lambda r: r["ece_change"])
+    change = f"{100 * best['ece_change']:+.1f} % ({100 * best['ece_change_low']:+.1f} to {100 * best['ece_change_high']:+.1f})"
+    if best["ece_change_high"] < 0:
+        cost = f"{best['tokens']:.0f} tokens"
+        yield f"Looking ahead lowers the ECE of p(1): at best by {change}, with {best['position']}, for {cost}."
+    else:
+        yield (
+            f"Looking ahead does not lower the ECE of p(1) beyond noise: the best of {len(grid)} settings ({best['position']}) "
+            f"changes it by {change}. A calibrated confidence is already the mean of what follows."
+        )
+
+
+def drift(report: Report) -> Iterator[str]:
+    for r in rows(report, "drift", kind=_whole(report), method=ours(report), position="whole answer"):
+        none = r["drift_low"] <= 0 <= r["drift_high"]
+        yield (
+            f"Drift over a whole answer: {r['drift']:+.3f} ({r['drift_low']:+.3f} to {r['drift_high']:+.3f}), "
+            + ("none beyond noise." if none else "which a calibrated score would not show.")
+        )
+
+
+def open_ended(report: Report) -> Iterator[str]:
+    found = rows(report, "open", position="complete")
+    if found:
+        worst = max(found, key=lambda r: r["share_above"])
+        yield (
+            f"Of questions without a right answer up to {100 * worst['share_above']:.0f} % ({worst['kind']}) end above the "
+            "threshold: a confidence means nothing where no answer can be right."
+        )
+
+
+def _whole(report: Report) -> str:
+    """``all`` where there are several kinds of question, else the only one."""
+    kinds = list(report["meta"]["questions"])
+    return "all" if len(kinds) > 1 else kinds[0]
+
+
+def _is_rival(row: Row) -> bool:
+    return not (is_finece(row["method"]) or row["method"] in (ORACLE, SIGNALS) or row.get("samples"))
+
+
+def _figure(row: Row | None, name: str) -> float | None:
+    if row is None:
+        return None
+    return row["auroc"] if name == "AUROC" else calibration(row)

@@ -1,0 +1,201 @@
+"""The tables as text cells, for Markdown and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from training.report.select import PLACES, Report, Row, calibration, is_finece, names, rows
+
+SMALL = 100
+
+
+@dataclass(frozen=True)
+class Table:
+    """``marked`` numbers the rows that are FineCE."""
+
+    title: str
+    note: str
+    header: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    marked: frozenset[int] = frozenset()
+
+
+def all_tables(report: Report) -> list[Table]:
+    makers = (summary, detail, positions, accuracy, accepted, look_ahead, temperature, drift, open_ended, studies)
+    return [table for make in makers for table in make(report) if table.cells]
+
+
+def summary(report: Report) -> Iterator[Table]:
+    """The paper's two main tables: a method a line, a kind of question a pair of columns."""
+    for place, (table, words) in PLACES.items():
+        found = rows(report, table, position=place)
+        kinds = names(found, "kind")
+        by = {(r["method"], r["kind"]): r for r in found}
+        header = ("method", *(f"{kind}: {figure}" for kind in kinds for figure in ("ECE %", "AUROC %")))
+        cells = [(m, *(c for kind in kinds for c in _pair(by.get((m, kind))))) for m in names(found, "method")]
+        note = "ECE of values that are no probabilities (†) is after Platt scaling on the common split. " + _small(found)
+        yield _table(f"Confidence {words}", note, header, cells)
+
+
+def detail(report: Report) -> Iterator[Table]:
+    for place, (table, words) in PLACES.items():
+        found = rows(report, table, position=place)
+        kind = names(found, "kind")[0] if found else "all"
+        header = ("method", "n", "ECE %", "ECE % after Platt", "AUROC %", "Brier", "AURC %", "tokens", "ms")
+        cells = [
+            (
+                r["method"],
+                str(r["n"]),
+                _interval(r, "ece"),
+                _interval(r, "ece_platt"),
+                _interval(r, "auroc"),
+                _number(r["brier"], 3),
+                _percent(r["aurc"]),
+                _number(r["tokens"], 0),
+                _number(None if r["seconds"] is None else 1000 * r["seconds"], 1),
+            )
+            for r in found
+            if r["kind"] == kind
+        ]
+        floor = next((r["ece_floor"] for r in found if is_finece(r["method"]) and r["kind"] == kind), None)
+        note = "95 % bootstrap intervals by question; cost for each case beyond writing the answer, in batches. " + (
+            f"A perfectly calibrated method with FineCE's confidences would show an ECE of {_percent(floor)} % at this n."
+            if floor is not None
+            else ""
+        )
+        yield _table(f"In detail, {words}, {kind}", note, header, cells)
+
+
+def positions(report: Report) -> Iterator[Table]:
+    found = rows(report, "positions")
+    header = ("kind", "position", "method", "n", "ECE % at the first", "ECE % average", "AUROC % average", "tokens before it, %", "positions an answer")  # fmt: skip  # noqa: E501
+    cells = [
+        (r["kind"], r["position"], r["method"], str(r["n"]), _interval(r, "ece"), _interval(r, "ece_average"))
+        + (_percent(r["auroc_average"]), _percent(r["token_ratio"]), _number(r["positions_per_answer"], 1))
+        for r in found
+    ]
+    yield _table("Where to read", "The same answers, cut in several ways (the paper's Table 3).", header, cells, 2)
+
+
+def accuracy(report: Report) -> Iterator[Table]:
+    header = ("kind", "answer", "method", "n", "accuracy %", "without, %", "same tokens as without, %", "tokens")
+    cells = [
+        (r["kind"], r["position"], r["method"], str(r["n"]), _interval(r, "accuracy"), _percent(r["accuracy_without"]))
+        + (_percent(r["identical"]), _number(r["tokens"], 0))
+        for r in rows(report, "accuracy")
+    ]
+    note = "Methods that only read leave every answer as it is (the paper's Table 4). Greedy and sampled answers are compared with their own kind."  # noqa: E501
+    yield _table("Accuracy with and without", note, header, cells, 2)
+
+
+def accepted(report: Report) -> Iterator[Table]:
+    found = rows(report, "filter")
+    header = ("kind", "read", "method", "n", "accuracy of accepted %", "coverage %", "accuracy of all %", "gain %")
+    cells = [
+        (r["kind"], r["position"], r["method"], str(r["n"]), _interval(r, "accuracy"), _percent(r["coverage"]))
+        + (_percent(r["accuracy_without"]), _percent(r["gain"]))
+        for r in found
+    ]
+    early = [r["token_ratio"] for r in found if r["position"] == "early" and r["kind"] == found[0]["kind"]]
+    note = "Accepted: confidence above 0.8, read early (first paragraph" + (
+        f", {_percent(early[0])} % of the tokens) or final." if early else ") or final."
+    )
+    yield _table("Accepting confident answers only", note, header, cells, 2)
+
+
+def look_ahead(report: Report) -> Iterator[Table]:
+    header = ("method", "position", "alpha", "n", "ECE % of p(1)", "change, %", "ECE % against the oracle", "AUROC %", "tokens")
+    cells = [
+        (r["method"], r["position"], _number(r["alpha"], 2), str(r["n"]), _interval(r, "ece"), _interval(r, "ece_change"))
+        + (_percent(r["ece_oracle"]), _percent(r["auroc"]), _number(r["tokens"], 0))
+        for r in rows(report, "bci")
+    ]
+    note = "Backward Confidence Integration; alpha is fitted on held-out answers by the Brier score."
+    yield _table("Looking ahead", note, header, cells, 0)
+
+
+def temperature(report: Report) -> Iterator[Table]:
+    found = rows(report, "temperature")
+    kinds = names(found, "kind")
+    for place in ("penultimate", "complete"):
+        header = ("temperature", "method", *(f"{kind}: {f}" for kind in kinds for f in ("ECE %", "AUROC %")))
+        at = [r for r in found if r["position"] == place]
+        by = {(r["temperature"], r["method"], r["kind"]): r for r in at}
+        lines = dict.fromkeys((r["temperature"], r["method"]) for r in sorted(at, key=lambda r: r["temperature"]))
+        cells = [(f"{t:g}", m, *(c for kind in kinds for c in _pair(by.get((t, m, kind))))) for t, m in lines]
+        note = "Methods that sample nothing, on answers drawn at other temperatures; nothing is fitted again."
+        yield _table(f"Temperatures, {PLACES[place][1]}", note, header, cells, 1)
+
+
+def drift(report: Report) -> Iterator[Table]:
+    header = ("kind", "over", "method", "n", "mean change", "mean size of a change")
+    cells = [
+        (r["kind"], r["position"], r["method"], str(r["n"]), _signed(r), _number(r["mean_change_size"], 3))
+        for r in rows(report, "drift")
+    ]
+    note = "The mean change of a calibrated confidence along sampled answers is 0; no label is needed to see it."
+    yield _table("Drift", note, header, cells, 2)
+
+
+def open_ended(report: Report) -> Iterator[Table]:
+    header = ("sort of question", "read", "n", "mean", "tenth", "median", "nine tenths", "above the threshold %")
+    cells = [
+        (r["kind"], r["position"], str(r["n"]), _number(r["confidence"], 2), _number(r["tenth"], 2), _number(r["median"], 2))
+        + (_number(r["nine_tenths"], 2), _percent(r["share_above"]))
+        for r in rows(report, "open")
+    ]
+    note = "None of these has a right answer, so no confidence in one is right: what is shown here should not be trusted."
+    yield _table("Questions without a right answer", note, header, cells)
+
+
+def studies(report: Report) -> Iterator[Table]:
+    """The training studies, each with its own columns shown as they are."""
+    for name, title in (("transfer", "Transfer"), ("techniques", "Training techniques and amounts of data")):
+        found = rows(report, name)
+        header = ("kind", "position", "method", "n", "ECE %", "AUROC %", "Brier")
+        cells = [
+            (r["kind"], r["position"], r["method"], str(r["n"]), _interval(r, "ece"), _interval(r, "auroc"))
+            + (_number(r["brier"], 3),)
+            for r in found
+        ]
+        yield _table(title, "", header, cells, 2)
+
+
+def _table(title: str, note: str, header: tuple[str, ...], cells: list[tuple[str, ...]], method: int = 0) -> Table:
+    marked = frozenset(i for i, line in enumerate(cells) if is_finece(line[method].removesuffix(" †")))
+    return Table(title, note.strip(), header, tuple(cells), marked)
+
+
+def _pair(row: Row | None) -> tuple[str, str]:
+    if row is None:
+        return "", ""
+    mark = " †" if row["ece"] is None and row.get("ece_platt") is not None else ""
+    return _percent(calibration(row)) + mark, _interval(row, "auroc")
+
+
+def _small(found: list[Row]) -> str:
+    """What to remember of small sets: the standard error of their AUROC."""
+    small = {r["kind"]: r for r in found if r.get("questions", SMALL) < SMALL and is_finece(r["method"])}
+    told = ", ".join(f"{kind} {_percent(r['auroc_error'])} ({r['questions']} questions)" for kind, r in small.items())
+    return f"Small sets, standard error of AUROC in %: {told}; argue nothing from them." if told else ""
+
+
+def _interval(row: Row, name: str) -> str:
+    value, low, high = row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high")
+    if value is None:
+        return ""
+    return _percent(value) + (f" ({_percent(low)} to {_percent(high)})" if low is not None and high is not None else "")
+
+
+def _signed(row: Row) -> str:
+    return f"{row['drift']:+.3f} ({row['drift_low']:+.3f} to {row['drift_high']:+.3f})"
+
+
+def _percent(value: Any) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _number(value: Any, digits: int) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
