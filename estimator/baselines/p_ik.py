@@ -34,6 +34,7 @@ class PIK:
 
     def fit(self, cases: Sequence[Case]) -> None:
         mine = first_cases(self, cases)
+        states = self._states(mine)
         correct = np.array([c.correct for c in mine])
         index = {q: i for i, q in enumerate(dict.fromkeys(c.answer.prompt_ids for c in mine))}
         groups = [index[c.answer.prompt_ids] for c in mine]
@@ -42,7 +43,7 @@ class PIK:
         head = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
         grid = {"logisticregression__C": STRENGTHS}
         search = GridSearchCV(head, grid, cv=GroupKFold(FOLDS), scoring="neg_brier_score")
-        self._head = search.fit(self._states(mine), correct, groups=groups).best_estimator_
+        self._head = search.fit(states, correct, groups=groups).best_estimator_
 
     def score(self, cases: Sequence[Case]) -> Scores:
         check_states(self, cases)

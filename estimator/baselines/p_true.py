@@ -33,6 +33,7 @@ class PTrue:
         self._examples: str | None = None
 
     def fit(self, cases: Sequence[Case]) -> None:
+        capable(self.engine, NextToken, self.name)  # before samples are drawn in vain
         complete = sorted((c for c in cases if c.answer.finished), key=lambda c: (c.answer.token_ids, c.correct))
         order = np.random.default_rng(self.seed).permutation(len(complete))
         picked: dict[str, Case] = {}
