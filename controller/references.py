@@ -8,9 +8,13 @@ from pathlib import Path
 from controller.questions import QuestionError, check_answer, check_question, lines_of
 from controller.safe import one_line
 from estimator.types import Question
-from training.datasets import DatasetError, question_of
+from training.datasets import DatasetError, UngradableError, question_of
 
 FEWEST_QUESTIONS = 30
+
+
+class UngradableQuestion(QuestionError):
+    """The question is well formed, and its reference useless."""
 
 
 def graded_questions_from_file(path: Path) -> list[Question]:
@@ -18,7 +22,8 @@ def graded_questions_from_file(path: Path) -> list[Question]:
     ``QuestionError`` naming the line. A question that comes twice is refused, for the rows must be independent."""
     questions: list[Question] = []
     seen: dict[str, str] = {}
-    for where, question in _located(path):
+    for number, (where, line) in enumerate(lines_of(path)):
+        question = _question(line, where, f"{path.stem}-{number}")
         first = seen.setdefault(same_text(question), where)
         if first != where:
             raise QuestionError(f"{where}: the same question as {first}; the questions must be independent of each other")
@@ -32,19 +37,25 @@ def graded_questions_from_file(path: Path) -> list[Question]:
 
 
 def distinct_questions_from_file(path: Path) -> tuple[list[Question], int]:
-    """What labels are made for: the different questions of a file, in order, and how many repetitions were left out. Raises
-    ``QuestionError`` naming the line, also where two questions share an id."""
+    """What labels are made for: the different questions of a file, in order, and how many were left out because they came
+    before or cannot be graded. Raises ``QuestionError`` naming the line, also where two questions share an id."""
     found: dict[str, Question] = {}
     ids: dict[str, str] = {}
-    located = _located(path)
-    for where, question in located:
+    lines = lines_of(path)
+    for number, (where, line) in enumerate(lines):
+        try:
+            question = _question(line, where, f"{path.stem}-{number}")
+        except UngradableQuestion:
+            continue
         if same_text(question) in found:
             continue
         first = ids.setdefault(question.id, where)
         if first != where:
             raise QuestionError(f"{where}: the same id {one_line(question.id, 40)!r} as {first}")
         found[same_text(question)] = question
-    return list(found.values()), len(located) - len(found)
+    if not found:
+        raise QuestionError(f"{path} holds no question that can be graded")
+    return list(found.values()), len(lines) - len(found)
 
 
 def same_text(question: Question) -> str:
@@ -52,13 +63,11 @@ def same_text(question: Question) -> str:
     return " ".join(question.text.split()).casefold()
 
 
-def _located(path: Path) -> list[tuple[str, Question]]:
-    return [(where, _question(line, where, f"{path.stem}-{i}")) for i, (where, line) in enumerate(lines_of(path))]
-
-
 def _question(line: str, where: str, name: str) -> Question:
     try:
         question = question_of(json.loads(line), name)
+    except UngradableError as e:
+        raise UngradableQuestion(f"{where}: {one_line(str(e))}") from None
     except DatasetError as e:
         raise QuestionError(f"{where}: {one_line(str(e))}") from None
     except (ValueError, RecursionError) as e:  # no JSON, a number of thousands of digits, endless nesting

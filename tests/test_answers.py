@@ -91,7 +91,7 @@ def test_numbers_are_compared_by_value(written: str, gold: str, same: bool) -> N
         ("**C**", "C", Grader.CHOICE, True),
         ("\\text{(D)}", "D", Grader.CHOICE, True),
         ("C: 39", "C", Grader.CHOICE, True),
-        ("A - apple", "A", Grader.CHOICE, True),
+        ("n - 1", "N", Grader.CHOICE, False),
         ("apple (A)", "A", Grader.CHOICE, True),
         ("apple, option A", "A", Grader.CHOICE, True),
         ("A and B", "A", Grader.CHOICE, False),

@@ -41,14 +41,20 @@ class DatasetError(ValueError):
     """A row cannot be read as a question; the message says what is wrong or expected."""
 
 
+class UngradableError(DatasetError):
+    """The row is well formed, but no right answer could ever be told from a wrong one by its reference."""
+
+
 def read_questions(path: Path) -> list[Question]:
-    """All questions of a JSONL file, in order, with ``FILE-NUMBER`` (from 0) for an id where a row has none.
-    DatasetError, naming the line, where a row cannot be read; OSError where the file cannot be."""
+    """All questions of a JSONL file that can be graded, in order, with ``FILE-NUMBER`` (from 0) for an id where a row has
+    none. DatasetError, naming the row, where one cannot be read; OSError where the file cannot be."""
     found = []
     lines = (line for line in path.read_text(encoding="utf-8").split("\n") if line.strip())
     for number, line in enumerate(lines):
         try:
             found.append(question_of(json.loads(line), f"{path.stem}-{number}"))
+        except UngradableError:
+            continue
         except ValueError as error:
             raise DatasetError(f"{path}, question {number + 1}: {error}") from None
     return found
@@ -64,7 +70,7 @@ def question_of(row: Any, name: str = "") -> Question:
         raise DatasetError("kind and id are texts")
     useless = _useless(grader, answers)
     if useless and (grader is not Grader.ALIAS or len(useless) == len(answers)):
-        raise DatasetError(f"the answer {useless[0][:40]!r} cannot be graded as {grader.value}")
+        raise UngradableError(f"the answer {useless[0][:40]!r} cannot be graded as {grader.value}")
     kept = tuple(a for a in answers if a not in useless)  # an alias that is a mere sign, among others, does no harm
     return Question(text, kept, grader, kind, name if own is None else str(own))
 

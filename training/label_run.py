@@ -138,9 +138,10 @@ def claim(out: Path, manifest: dict[str, Any]) -> None:
         _check_same(out, json.loads(path.read_text(encoding="utf-8")), manifest)
     elif out.is_dir() and any(not p.name.endswith(".partial") for p in out.iterdir()):
         raise RunError(f"{out} is not empty and holds no labelling run: give --out another folder")
-    (out / CHUNKS).mkdir(parents=True, exist_ok=True)
-    if not path.is_file():
+    out.mkdir(parents=True, exist_ok=True)
+    if not path.is_file():  # before anything else, for it is what says whose the folder is
         write_text(path, json.dumps(manifest, indent=1) + "\n")
+    (out / CHUNKS).mkdir(exist_ok=True)
 
 
 def _check_same(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -80,11 +80,11 @@ def _label(
         label = LabelSettings(**wanted, position=settings.position or "paragraph", seed=settings.seed)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    asked, repeated = distinct_questions_from_file(path)
+    asked, left_out = distinct_questions_from_file(path)
     if kind is not None:
         asked = [replace(q, kind=kind) for q in asked]
-    if repeated:
-        screen.warn(f"{repeated} questions came before in {path} and are left out")
+    if left_out:
+        screen.warn(f"{left_out} questions of {path} are left out: they came before, or have no answer to grade by")
     with screen.waiting("loading the model"):
         engine, hashes = load_engine_for(settings)
     run = LabelRun(engine, hashes, asked, label, out, settings.threads, llama_factory)
@@ -96,7 +96,7 @@ def _label(
     for warning in report["warnings"]:
         screen.warn(warning)
     if json:
-        screen.print_json({"out": str(out), "repeated": repeated, **report})
+        screen.print_json({"out": str(out), "left_out": left_out, **report})
     else:
         label_view.show(report, str(out), screen.output())
 

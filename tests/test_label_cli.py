@@ -1,0 +1,95 @@
+"""``controller label`` from outside: files, JSON, exit codes, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from controller.commands import label
+from estimator.engines.base import EngineError, EngineUnreachable
+from tests.cli_double import invoke
+from tests.label_double import HASHES, WithStates, answers, asked
+from training.labels import read_labels
+
+FEW = ("--k", "4", "--truncations", "2", "--chunk", "3")
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WithStates:
+    monkeypatch.chdir(tmp_path)
+    Path("q.jsonl").write_text("".join(json.dumps({"question": q.text, "answer": q.answers[0]}) + "\n" for q in asked()))
+    made = WithStates({q.text: answers(n) for n, q in enumerate(asked())})
+    monkeypatch.setattr(label, "load_engine_for", lambda settings: (made, HASHES))
+    return made
+
+
+def test_labels_of_a_file_as_json() -> None:
+    result = invoke("label", "q.jsonl", "--out", "made", *FEW, "--one-sample", "2", "--kind", "sums", "--seed", "5", "--json")
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["out"], report["left_out"], report["settings"]["seed"]) == (0, "made", 0, 5)
+    assert report["questions"] == 16 and set(report["kinds"]) == {"sums"} == {r.kind for r in read_labels(Path("made"))}
+    assert set(report["sources"]) == {"complete", "monte_carlo", "sampled"}
+    assert not Path("made/chunks").exists()
+
+
+def test_words_say_what_was_drawn_and_from_what() -> None:
+    result = invoke("label", "q.jsonl", "--out", "made", *FEW)
+    words = " ".join(result.stdout.split())
+    assert result.exit_code == 0 and "samples drawn" in words and "k(1 + mT)" in words and "all wrong" in words
+
+
+def test_useless_labels_are_said_to_be() -> None:
+    Path("hard.jsonl").write_text("".join(json.dumps({"question": q.text, "answer": "-1"}) + "\n" for q in asked()))
+    result = invoke("label", "hard.jsonl", "--out", "made", *FEW)
+    assert result.exit_code == 0 and "too hard for this model" in result.stderr
+    assert "too hard" in Path("made/README.md").read_text()
+
+
+def test_repeated_and_ungradable_questions_are_left_out_and_counted() -> None:
+    with Path("q.jsonl").open("a") as file:
+        file.write('{"question": "what is 1 + 1?", "answer": "2"}\n{"question": "Dots?", "answer": ["---"]}\n')
+    result = invoke("label", "q.jsonl", "--out", "made", *FEW, "--json")
+    assert json.loads(result.stdout)["left_out"] == 2 and "left out" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(EngineUnreachable("gone"), 5), (EngineError("broken"), 1), (KeyboardInterrupt(), 130)]
+)
+def test_a_run_that_fails_goes_on_where_it_was(engine: WithStates, error: BaseException, code: int) -> None:
+    engine.failures = {6: error}
+    result = invoke("label", "q.jsonl", "--out", "made", *FEW)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (code, "", 1)
+    assert len(list(Path("made/chunks").glob("*.parquet"))) == 1
+    assert invoke("label", "q.jsonl", "--out", "made", *FEW).exit_code == 0
+    assert engine.calls == 6 + 5 * 3  # the first chunk was not drawn again
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--k", "0"), "nothing to label"),
+        (("--k", "-1"), "k is at least 0"),
+        (("--temperature", "0"), "temperature"),
+        (("--held-out", "1"), "held_out"),
+        (("--position", "word"), "position"),
+    ],
+)
+def test_refused_before_anything_runs(engine: WithStates, arguments: tuple[str, ...], why: str) -> None:
+    result = invoke("label", "q.jsonl", "--out", "made", *arguments)
+    assert result.exit_code == 2 and why in result.stderr and engine.calls == 0 and not Path("made").exists()
+
+
+def test_another_run_in_the_same_folder_is_a_usage_error() -> None:
+    assert invoke("label", "q.jsonl", "--out", "made", *FEW).exit_code == 0
+    result = invoke("label", "q.jsonl", "--out", "made", "--k", "5")
+    assert result.exit_code == 2 and "k 4 there, 5 here" in result.stderr
+
+
+@pytest.mark.parametrize("line", ["plain text", '{"question": "x"}', '{"question": "x", "answer": 1, "id": "q-0"}'])
+def test_a_bad_line_is_named(line: str) -> None:
+    with Path("q.jsonl").open("a") as file:
+        file.write(line + "\n")
+    result = invoke("label", "q.jsonl", "--out", "made")
+    assert result.exit_code == 2 and "q.jsonl:17" in result.stderr
