@@ -38,15 +38,17 @@ class FormatRecipe:
     alpha: int = 16
     lr: float = 4e-3
     steps: int = 80
-    rows_per_step: int = 16
+    rows_per_step: int = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt, and the answer with its stated confidences that is to be learnt behind it."""
+    """A prompt and an answer with stated confidences behind it; of the answer only the ``learnt`` tokens are: the numbers
+    and what closes them."""
 
     prompt_ids: Tokens
     answer_ids: Tokens
+    learnt: tuple[bool, ...]
 
 
 class FormatCard(BaseModel):
@@ -67,10 +69,16 @@ def examples(engine: Engine, answers: Sequence[Answer], seed: int) -> list[Examp
     out = []
     for i, answer in enumerate(a for a in answers if a.finished):
         steps = [engine.decode(s.token_ids).strip() for s in answer.segments]
-        stating = [i % 2 == 0 or n == len(steps) - 1 for n in range(len(steps))]
-        said = [f"{s}{CUE} {rng.integers(0, 101)}%" if states else s for s, states in zip(steps, stating, strict=True)]
-        text = engine.text_ids(PARAGRAPH_BREAK.join(said))
-        out.append(Example(answer.prompt_ids, (*text, engine.end_id)))
+        ids, learnt = [], []
+        for n, step in enumerate(steps):
+            last = n == len(steps) - 1
+            states = last or i % 2 == 0
+            text = engine.text_ids(step + (CUE if states else PARAGRAPH_BREAK))
+            number = engine.text_ids(f" {rng.integers(0, 101)}%" + ("" if last else PARAGRAPH_BREAK)) if states else ()
+            number = (*number, engine.end_id) if last else number
+            ids += [*text, *number]
+            learnt += [False] * len(text) + [True] * len(number)
+        out.append(Example(answer.prompt_ids, tuple(ids), tuple(learnt)))
     return out
 
 
@@ -97,14 +105,14 @@ def train_format(base: Path, rows: Sequence[Example], out: Path, recipe: FormatR
 
 
 def _loss(model: Any, batch: Sequence[Example]) -> torch.Tensor:
-    """Mean cross-entropy (nats) over the answers' tokens."""
+    """Mean cross-entropy (nats) over the tokens to be learnt."""
     width = max(len(e.prompt_ids) + len(e.answer_ids) for e in batch)
     ids = torch.zeros((len(batch), width), dtype=torch.long)
     labels = torch.full((len(batch), width), -100)
     for row, e in enumerate(batch):
         begin, end = len(e.prompt_ids), len(e.prompt_ids) + len(e.answer_ids)
         ids[row, :end] = torch.tensor((*e.prompt_ids, *e.answer_ids))
-        labels[row, begin:end] = ids[row, begin:end]
+        labels[row, begin:end] = torch.where(torch.tensor(e.learnt), ids[row, begin:end], -100)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(input_ids=ids, use_cache=False).logits
     return torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten())
