@@ -21,6 +21,7 @@ from transformers import DynamicCache
 from estimator.engines import kernels
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
 from estimator.engines.decode import PREFILL_TOKENS, Compute, Decoder, Prefix
+from estimator.engines.trees import layout, trees
 from estimator.positions import break_table
 from estimator.prompts import prompt_ids, text_ids
 from estimator.types import Segment, Tokens
@@ -172,16 +173,19 @@ class LocalEngine:
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[tuple[Tokens, Tokens]]) -> torch.Tensor:
-        """Per (prefix, continuation) the mean last hidden state of the continuation's tokens, as the base model has it."""
-        whole = [(*prefix, *continuation) for prefix, continuation in texts]
+        """Per (prefix, continuation) the mean last hidden state of the continuation's tokens, as the base model has it. A
+        prefix that several continuations share is computed once."""
+        rows = trees(texts)
         out: dict[int, torch.Tensor] = {}
         with self._lock:
-            for chunk in _chunks(sorted(range(len(whole)), key=lambda i: len(whole[i])), whole):
-                hidden = self.model.base_model(input_ids=self._padded([whole[i] for i in chunk]), use_cache=False)
-                for row, i in enumerate(chunk):
-                    out[i] = hidden.last_hidden_state[row, len(texts[i][0]) : len(whole[i])].float().mean(0)
-                self._count(prefilled=sum(len(whole[i]) for i in chunk))
-        return torch.stack([out[i] for i in range(len(whole))])
+            for chunk in _chunks(sorted(range(len(rows)), key=lambda i: len(rows[i])), [r.token_ids for r in rows]):
+                ids, positions, sees = layout([rows[i] for i in chunk], self.model.device)
+                hidden = self.model.base_model(input_ids=ids, position_ids=positions, attention_mask=sees, use_cache=False)
+                for row, tree in enumerate(rows[i] for i in chunk):
+                    for i, span in zip(tree.members, tree.spans, strict=True):
+                        out[i] = hidden.last_hidden_state[row, span].float().mean(0)
+                self._count(prefilled=sum(len(rows[i]) for i in chunk))
+        return torch.stack([out[i] for i in range(len(texts))])
 
     def _run(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         distinct = dict.fromkeys(r.prefix for r in requests)
