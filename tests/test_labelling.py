@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from estimator.engines.base import Sampling
 from estimator.engines.local import LocalEngine
+from estimator.positions import PositionKind, parse_position
 from estimator.types import Grader, Question
 from training import labelling
-from training.labelling import ends, monte_carlo_labels, one_sample_labels, sample_answers
-from training.labels import data_hash, read_labels, write_labels
+from training.embeddings import embedder
+from training.labelling import complete_labels, ends, monte_carlo_labels, one_sample_labels, sample_answers
+from training.labels import Labelled, data_hash, read_labels, write_labels
+from training.medoids import medoid_rows
 
 SAMPLING = Sampling(max_tokens=60)
 
@@ -45,7 +51,7 @@ def test_the_pipeline_counts_samples_and_keeps_to_its_budget(engine: LocalEngine
     for row in made.labels:
         prompt = engine.prompt_ids(next(q.text for q in asked if q.id == row.question_id))
         lengths = [n for n, _, _ in row.points]
-        assert row.token_ids[: len(prompt)] == prompt and lengths[0] == len(prompt)
+        assert row.token_ids[: row.num_prompt_tokens] == prompt and lengths[0] >= len(prompt)
         assert lengths == sorted(set(lengths)) and lengths[-1] <= len(row.token_ids)
         assert all(0 <= c <= n == k for _, c, n in row.points)
 
@@ -53,6 +59,9 @@ def test_the_pipeline_counts_samples_and_keeps_to_its_budget(engine: LocalEngine
 def test_a_label_is_the_count_among_its_own_completions(engine: LocalEngine, asked: list[Question]) -> None:
     """Counters of one text never leak into the next: each point equals a count over answers that begin with that text."""
     made = monte_carlo_labels(engine, asked, k=4, clusters=2, truncations=2, seed=1, sampling=SAMPLING)
+    assert made.labels and len({(r.token_ids[:n]) for r in made.labels for n, _, _ in r.points}) == sum(
+        len(r.points) for r in made.labels
+    )
     for row in made.labels:
         for length, correct, k in row.points:
             matching = [a.correct for a in made.answers if a.answer.token_ids[:length] == row.token_ids[:length]]
@@ -64,5 +73,49 @@ def test_the_same_seed_gives_the_same_labels(engine: LocalEngine, asked: list[Qu
         monte_carlo_labels(engine, asked, k=3, clusters=2, truncations=2, seed=4, sampling=SAMPLING).labels for _ in range(2)
     ]
     assert data_hash(runs[0]) == data_hash(runs[1])
-    write_labels(tmp_path / "labels.gz", runs[0])
-    assert read_labels(tmp_path / "labels.gz") == runs[0]
+    write_labels(tmp_path / "labels.parquet", runs[0])
+    assert read_labels(tmp_path / "labels.parquet") == runs[0]
+
+
+def test_the_hash_is_of_ids_sources_tokens_and_counts_alone() -> None:
+    """The value that earlier versions gave, which shipped cards record; texts and splits beside them change nothing."""
+    row = Labelled("q1", "fact", "sampled", (5, 6, 7), ((2, 1, 1), (3, 1, 1)))
+    assert data_hash([row]) == "c96077ab2007ce62"
+    assert data_hash([replace(row, text="t", question="q", split="held_out", num_prompt_tokens=2)]) == data_hash([row])
+    assert data_hash([replace(row, points=((2, 0, 1), (3, 1, 1)))]) != data_hash([row])
+
+
+@pytest.mark.parametrize("clusters", [1, 2, 3])
+def test_a_medoid_is_the_member_with_the_least_total_distance_to_its_group(clusters: int) -> None:
+    rng = np.random.default_rng(clusters)
+    centres = 4 * np.eye(3, 8)[:clusters]
+    vectors = np.concatenate([c + rng.normal(0, 0.3, (9, 8)) for c in centres])
+    weights = rng.integers(1, 4, len(vectors)).astype(float)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    wanted = set()
+    for begin in range(0, len(vectors), 9):
+        group = slice(begin, begin + 9)
+        cosine = 1 - unit[group] @ unit[group].T
+        wanted.add(begin + int((cosine @ weights[group]).argmin()))
+    assert set(medoid_rows(vectors, weights, clusters)) == wanted
+
+
+@pytest.mark.parametrize("position", ["periodic:5", "entropy:1.0"])
+def test_partial_answers_end_at_the_chosen_positions(engine: LocalEngine, asked: list[Question], position: str) -> None:
+    rule = parse_position(position)
+    made = monte_carlo_labels(
+        engine, asked, k=3, clusters=2, truncations=2, seed=0, sampling=SAMPLING, position=rule, embed=embedder(engine)
+    )
+    lengths = [n - r.num_prompt_tokens for r in made.labels for n, _, _ in r.points]
+    assert max(lengths) > 0
+    if rule.kind is PositionKind.PERIODIC:
+        assert all(n % 5 == 0 for n in lengths)
+
+
+def test_complete_answers_are_bounded_and_balanced(engine: LocalEngine, asked: list[Question]) -> None:
+    sampled = [s for group in sample_answers(engine, asked, 12, 0, SAMPLING) for s in group]
+    rows = complete_labels(sampled, 4, 0)
+    assert rows == complete_labels(sampled, 4, 0)
+    counts = Counter((r.question_id, r.points[0][1]) for r in rows)
+    assert max(counts.values()) <= 2 and len(rows) == len({r.token_ids for r in rows})
+    assert all(r.points[0][0] == len(r.token_ids) for r in rows)
