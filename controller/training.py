@@ -44,11 +44,8 @@ class Request:
 
     def recipe(self, seed: int) -> FinetuneRecipe:
         optimiser = (PAPER_OPTIMISER if self.paper else {}) | ({"lr": self.lr} if self.lr is not None else {})
-        return FinetuneRecipe(
-            **{"seed": seed, "technique": self.technique, "processes": self.processes or _processes()}
-            | self.changes
-            | optimiser
-        )
+        chosen = {"seed": seed, "technique": self.technique, "processes": self.processes or _processes()}
+        return FinetuneRecipe(**chosen | self.changes | optimiser)
 
     def folder(self, seed: int) -> Path:
         return self.out if len(self.seeds) == 1 else self.out / f"seed-{seed}"
@@ -133,10 +130,8 @@ def _claim(out: Path, request: Request) -> None:
     if request.overwrite and ours:
         shutil.rmtree(out)
     elif not request.resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        what = (
-            "an estimator or a part of one: --resume goes on, --overwrite replaces it" if ours else "other files: name another"
-        )
-        raise UsageError(f"{out} holds {what}")
+        remedy = "--resume goes on, --overwrite replaces it" if ours else "name another"
+        raise UsageError(f"{out} holds {'an estimator or a part of one' if ours else 'other files'}: {remedy}")
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / ".writable").touch()

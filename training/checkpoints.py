@@ -19,8 +19,9 @@ class CheckpointError(ValueError):
 
 @dataclass
 class State:
-    """Where a run is. ``weights`` and ``best`` are the trained tensors in their order; ``best`` are those of the lowest held-out
-    score so far (None where the last ones are kept), ``stale`` counts the looks since then, and ``history`` has every look."""
+    """Where a run is. ``weights`` and ``best`` are the trained tensors in their order; ``best`` are those of the lowest
+    held-out score so far (None where the last ones are kept), ``stale`` counts the looks since then, and ``history`` has
+    every look."""
 
     step: int = 0
     stale: int = 0

@@ -31,7 +31,9 @@ def launch(work: Callable[..., None], args: tuple[Any, ...], processes: int) -> 
     try:
         start_processes(_enter, (work, args, processes, port, raised), nprocs=processes, start_method="fork")
     except ProcessRaisedException as error:
-        raise (error if raised.empty() else raised.get()) from None
+        if raised.empty():
+            raise
+        raise raised.get() from error
 
 
 def _enter(rank: int, work: Callable[..., None], args: tuple[Any, ...], processes: int, port: int, raised: Any) -> None:

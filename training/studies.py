@@ -28,6 +28,7 @@ from training.questions import KINDS, questions
 from training.study_runs import StudyContext, case_rows, chosen, estimator, measured
 from training.variants import converted, smaller
 
+Make = Callable[[LocalEngine, Sequence[Question], int], list[Labelled]]
 NAMES: dict[Technique, str] = {"soft": "soft readout", "value_head": "value head", "ift": "IFT, expectation"}
 SHARES = (1 / 64, 1 / 16, 1 / 4, 1.0)
 TEMPERATURE = 0.7  # at which a stated confidence is sampled, as the paper's released code does
@@ -46,7 +47,7 @@ def techniques(context: StudyContext) -> list[Row]:
 
 
 def _stated(context: StudyContext, readout: StatedText) -> list[Row]:
-    """The confidences that the tuned model writes; where it writes none there is no value, and ``stated`` is the share with one."""
+    """The confidences that the tuned model writes. Where it writes none there is no value; ``stated`` is the share with one."""
     cases, rows = chosen(context, context.test_cases), []
     for shown, temperature in (("IFT, greedy text", 0.0), ("IFT, sampled text", TEMPERATURE)):
         texts = readout.state([c.answer for c in cases], temperature=temperature, seed=context.seed)
@@ -61,8 +62,8 @@ def data_amounts(context: StudyContext) -> list[Row]:
     names = sorted({r.question_id for r in context.labels})
     order = np.random.default_rng(context.seed).permutation(len(names))
     rows = []
-    for share in SHARES:
-        kept = {names[i] for i in order[: max(4, round(share * len(names)))]}
+    for count in sorted({max(4, round(share * len(names))) for share in SHARES}):
+        kept = {names[i] for i in order[:count]}
         labels = [r for r in context.labels if r.question_id in kept]
         made = estimator(context, "technique-soft" if len(kept) == len(names) else f"amount-{len(kept)}", labels)
         rows += measured(context, "techniques", "data amounts", f"{len(kept)} questions", made, ["all"], texts=len(labels))
@@ -109,16 +110,13 @@ def _outcomes(context: StudyContext, base: Path) -> tuple[list[Labelled], np.nda
 
 
 def label_kinds(context: StudyContext) -> list[Row]:
-    """One-sample labels, Algorithm 1 and half of each, at equal sampled tokens (``sampled_tokens``, counted) and equal training."""
+    """One-sample labels, Algorithm 1 and half of each, at equal sampled tokens (``sampled_tokens``) and equal training."""
     engine = local_engine(context.base, None, None, name="base", threads=context.processes)
-    makers: dict[str, Callable[[LocalEngine, Sequence[Question], int], list[Labelled]]] = {
-        "one sample": _one_sample,
-        "algorithm 1": _algorithm_1,
-    }
+    makers: dict[str, Make] = {"one sample": _one_sample, "algorithm 1": _algorithm_1}
     halves, rows = {}, []
     for name, make in makers.items():
-        first, spent = _within(engine, context, make, context.questions, context.sampled // 2)
-        second, more = _within(engine, context, make, context.questions[::-1], context.sampled - spent)
+        first, spent = _within(engine, make, context.questions, context.sampled // 2, context.seed)
+        second, more = _within(engine, make, context.questions[::-1], context.sampled - spent, context.seed + 1)
         halves[name] = (first, spent)
         made = estimator(context, f"labels-{name.replace(' ', '-')}", [*first, *second])
         rows += measured(context, "techniques", "label kinds", f"labels: {name}", made, ["all"], sampled_tokens=spent + more)
@@ -128,21 +126,14 @@ def label_kinds(context: StudyContext) -> list[Row]:
     return rows + measured(context, "techniques", "label kinds", "labels: half of each", made, ["all"], sampled_tokens=spent)
 
 
-def _within(
-    engine: LocalEngine,
-    context: StudyContext,
-    make: Callable[[LocalEngine, Sequence[Question], int], list[Labelled]],
-    asked: Sequence[Question],
-    tokens: int,
-    batch: int = 16,
-) -> tuple[list[Labelled], int]:
+def _within(engine: LocalEngine, make: Make, asked: Sequence[Question], tokens: int, seed: int) -> tuple[list[Labelled], int]:
     """Labels of as many of the questions, in order, as ``tokens`` generated tokens pay for (the last batch may exceed them)."""
     labels: list[Labelled] = []
-    start = engine.usage.generated
+    start, batch = engine.usage.generated, BATCHES[make]
     for begin in range(0, len(asked), batch):
         if engine.usage.generated - start >= tokens:
             break
-        labels += make(engine, asked[begin : begin + batch], context.seed)
+        labels += make(engine, asked[begin : begin + batch], seed)
     return labels, engine.usage.generated - start
 
 
@@ -154,6 +145,8 @@ def _algorithm_1(engine: LocalEngine, asked: Sequence[Question], seed: int) -> l
     made = monte_carlo_labels(engine, asked, k=K, clusters=CLUSTERS, truncations=TRUNCATIONS, seed=seed)
     return [*made.labels, *complete_labels(made.answers, COMPLETE, seed)]
 
+
+BATCHES: dict[Make, int] = {_one_sample: 64, _algorithm_1: 4}  # questions at once: about 12,000 tokens either way
 
 STUDIES: dict[str, Callable[[StudyContext], list[Row]]] = {
     "techniques": techniques,

@@ -151,7 +151,9 @@ def case_rows(
         for place in PLACES:
             there = [i for i, c in enumerate(cases) if kind in ("all", c.question.kind) and place in _places(c)]
             at = np.array([i for i in there if np.isfinite(values[i])], int)
-            if len(at):
+            if there and not len(at):
+                out.append(row(table, kind, place, method, 0, **own))
+            elif there:
                 figures = calibration(values[at], outcome[at], asked[at], context.draws)
                 figures |= ranking(values[at], outcome[at], asked[at], context.draws)
                 if platt is not None:

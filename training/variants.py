@@ -39,11 +39,14 @@ def _made(base: Path, out: Path, steps: int, seed: int, change: Callable[[Any], 
 
 
 def _without_layers(model: Any) -> Any:
-    kept = [layer for i, layer in enumerate(model.model.layers) if i % 3 != 1]
+    kept = [i for i in range(model.config.num_hidden_layers) if i % 3 != 1]
     made = AutoModelForCausalLM.from_config(AutoConfig.for_model(**_described(model), num_hidden_layers=len(kept)))
-    made.model.layers = torch.nn.ModuleList(kept)
-    outside = {name: value for name, value in model.state_dict().items() if ".layers." not in name}
-    made.load_state_dict(made.state_dict() | outside)
+    there = model.state_dict()
+    weights = {name: value for name, value in there.items() if ".layers." not in name}
+    for place, i in enumerate(kept):
+        mine = f".layers.{i}."
+        weights |= {name.replace(mine, f".layers.{place}."): value for name, value in there.items() if mine in name}
+    made.load_state_dict(weights)
     return made
 
 

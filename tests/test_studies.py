@@ -1,0 +1,90 @@
+"""The training studies at toy size: what their rows hold, and that nothing is trained twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from estimator.baselines.base import Case
+from estimator.types import Grader, Question
+from tests.conftest import tiny_model
+from tests.training_data import WORDS, answer_to, labels_of, save_base
+from training import study_runs
+from training.evaluation.rows import COLUMNS
+from training.studies import SHARES, data_amounts, techniques
+from training.study_runs import StudyContext, case_rows
+from training.variants import _as_qwen3, _without_layers
+
+
+@pytest.fixture(scope="module")
+def context(tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> StudyContext:
+    folder = tmp_path_factory.mktemp("studies")
+    base = save_base(folder / "base", "llama", tiny_tokenizer)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    cases = [
+        Case(
+            Question(f"{n} {word}", (str(n + 3),), Grader.NUMBER, "tiny"),
+            answer_to(tokenizer, n, word).upto(i),
+            word == WORDS[0],
+        )
+        for n in range(30, 40)
+        for word in WORDS
+        for i in range(3)
+    ]
+    rows = labels_of(tokenizer)
+    return StudyContext(base, rows, [], cases[:30], cases[30:], folder / "runs", budget=16_000, draws=20, processes=1)
+
+
+def test_techniques_are_compared_on_the_same_cases_and_trained_once(
+    context: StudyContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = techniques(context)
+    assert {r["method"] for r in rows} == {
+        "soft readout",
+        "value head",
+        *(f"IFT, {s}" for s in ("expectation", "greedy text", "sampled text")),
+    }
+    assert {r["position"] for r in rows} == {"question", "first", "average", "complete"}
+    assert all(tuple(r)[: len(COLUMNS)] == COLUMNS and r["study"] == "techniques" for r in rows)
+    spent = {r["trained_tokens"] for r in rows if "trained_tokens" in r}
+    assert len(spent) == 1
+    assert all(r["n"] == 10 or r["method"].endswith("text") for r in rows)
+
+    def again(*_: Any, **__: Any) -> None:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(study_runs, "finetune", again)
+    kept = ("method", "position", "kind", "n", "ece", "auroc", "brier")
+    assert [[r[k] for k in kept] for r in techniques(context)] == [[r[k] for k in kept] for r in rows]
+
+
+def test_the_amounts_of_data_grow_and_are_named(context: StudyContext) -> None:
+    rows = data_amounts(context)
+    names = list(dict.fromkeys(r["method"] for r in rows))
+    counts = [int(name.split()[0]) for name in names]
+    assert counts == sorted(set(counts)) and counts[-1] == 20 and len(counts) <= len(SHARES)
+
+
+def test_a_value_that_is_not_there_is_left_out_and_counted(context: StudyContext) -> None:
+    cases = context.test_cases
+    values = np.full(len(cases), 0.5)
+    values[[i for i, c in enumerate(cases) if not c.answer.segments]] = np.nan
+    found = {r["position"]: r["n"] for r in case_rows(context, "techniques", "text", cases, values, kinds=["all"])}
+    assert found == {"question": 0, "first": 10, "average": 10, "complete": 10}
+
+
+def test_variants_of_a_base_keep_its_weights_and_still_compute() -> None:
+    model = tiny_model("llama", 300, 2)
+    ids = torch.arange(20)[None]
+    less, other = _without_layers(model), _as_qwen3(model)
+    assert (less.config.num_hidden_layers, other.config.model_type) == (1, "qwen3")
+    with torch.inference_mode():
+        outputs = [m(input_ids=ids).logits for m in (model, less, other)]
+    assert all(o.isfinite().all() for o in outputs)
+    assert not torch.allclose(outputs[0], outputs[1]) and not torch.allclose(outputs[0], outputs[2])
+    for name, value in model.state_dict().items():
+        assert torch.equal(other.state_dict()[name], value)
