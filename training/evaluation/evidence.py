@@ -23,7 +23,7 @@ class Evidence:
     """The model and estimator under test, the questions, the test cases and what every method says of them. ``oracle`` is
     measured like a method and kept apart; ``held_out`` are the cases that recalibration was fitted on; ``stating`` is the
     model that was taught the format of stated confidences, where one had to be; ``again`` measures the methods of some names
-    on other cases (it is told a name for these)."""
+    on other cases (it is told a name for these); ``left_out`` says why a method is missing."""
 
     loaded: Loaded
     engine: LocalEngine
@@ -36,6 +36,7 @@ class Evidence:
     oracle: Measured
     stating: LocalEngine | None
     again: Callable[[list[str], str, Cases], list[Measured]]
+    left_out: dict[str, str]
 
     @property
     def scorer(self) -> Scorer:

@@ -11,7 +11,8 @@ class Plan:
     test on (for each seed), for methods that learn, and for recalibration. ``samples``: fresh samples for methods that
     sample; ``oracle``: for the oracle. ``draws``: of the bootstrap. ``grid`` and ``grid_fit``: answers of each kind to look
     ahead from, for the test and for alpha. ``open_ended``: questions of each sort without an answer. ``study``: questions
-    of each kind that the training studies learn from, 0 for no studies. ``checked``: leave out questions whose text occurs in
+    of each kind that the training studies learn from, 0 for no studies. ``format_steps``: training steps that the embedded
+    model gets to learn the format of stated confidences. ``checked``: leave out questions whose text occurs in
     the embedded base's training (making that text again takes a minute or two)."""
 
     seeds: tuple[int, ...] = (77, 78, 79)
@@ -25,9 +26,21 @@ class Plan:
     grid_fit: int = 40
     open_ended: int = 100
     study: int = 400
+    format_steps: int = 80
     checked: bool = True
 
 
 QUICK = Plan(
-    per_kind=8, learn=30, platt=10, samples=8, oracle=16, draws=100, grid=6, grid_fit=4, open_ended=10, study=0, checked=False
+    per_kind=8,
+    learn=30,
+    platt=10,
+    samples=8,
+    oracle=16,
+    draws=100,
+    grid=6,
+    grid_fit=4,
+    open_ended=10,
+    study=0,
+    format_steps=40,
+    checked=False,
 )

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from estimator.baselines import baselines
-from estimator.baselines.base import Baseline
+from estimator.baselines.base import Baseline, BaselineError
 from estimator.baselines.stated import Stating
+from estimator.engines.base import EngineError
 from estimator.engines.local import LocalEngine
 from estimator.loading import EMBEDDED, Loaded, base_dir
 from training.evaluation.cases import MAX_TOKENS, Cases, gather
@@ -37,7 +38,7 @@ from training.evaluation.tables import (
     temperature,
     training_studies,
 )
-from training.verbal import CARD, examples, format_stating, train_format
+from training.verbal import CARD, FormatRecipe, examples, format_stating, train_format
 
 SCHEMA = 1
 TABLES: dict[str, Callable[[Evidence], list[Row]]] = {
@@ -56,10 +57,10 @@ TABLES: dict[str, Callable[[Evidence], list[Row]]] = {
 
 def evaluate(loaded: Loaded, splits: Splits, plan: Plan, out: Path, say: Say) -> dict[str, Any]:
     """The report: ``meta`` and ``rows`` (``rows.COLUMNS`` first). What is done is kept under ``out``, so that a run that was
-    stopped goes on. ValueError where the engine cannot be evaluated here."""
+    stopped goes on. EngineError where the engine cannot be evaluated here."""
     started = time.monotonic()
     if not isinstance(loaded.engine, LocalEngine):
-        raise ValueError("only a local model can be evaluated: its hidden states and log-probabilities are needed")
+        raise EngineError("only a local model can be evaluated: its hidden states and log-probabilities are needed")
     facts = {"hashes": loaded.hashes, "plan": asdict(plan), "questions": _texts(splits), "schema": SCHEMA}
     evidence = collect(loaded, splits, plan, Store(out, facts, say))
     rows: list[Row] = []
@@ -77,20 +78,28 @@ def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidenc
     held_out = gather(engine, store, "recalibration", [(first, splits.platt)])
     cases = gather(engine, store, "test", list(zip(plan.seeds, splits.tests, strict=True)))
     pool = ClockedPool(engine, plan.samples, seed=first + 2, max_tokens=MAX_TOKENS)
-    stating = taught(loaded, engine, learn, store)
+    stating = taught(loaded, engine, learn, store, plan.format_steps)
     methods: list[Baseline] = [*own_methods(loaded.scorer), *baselines(engine, pool, stating, seed=first)]
 
+    left_out: dict[str, str] = {}
+
     def again(names: list[str], name: str, others: Cases) -> list[Measured]:
-        wanted = [m for m in methods if m.name in names]
-        return [measure(m, pool, store, learn.cases, held_out, others, name) for m in wanted]
+        out = []
+        for method in (m for m in methods if m.name in names):
+            try:
+                out.append(measure(method, pool, store, learn.cases, held_out, others, name))
+            except (BaselineError, EngineError) as error:  # it needs what this model or these questions do not give
+                left_out[method.name] = str(error)
+                store.say(f"{method.name} is left out: {error}")
+        return out
 
     measured = again([m.name for m in methods], "test", cases)
     oracle = measure(Oracle(engine, plan.oracle, first + 1), pool, store, (), None, cases)
     speaker = stating.engine if stating is not None and isinstance(stating.engine, LocalEngine) else None
-    return Evidence(loaded, engine, plan, splits, store, held_out, cases, tuple(measured), oracle, speaker, again)
+    return Evidence(loaded, engine, plan, splits, store, held_out, cases, tuple(measured), oracle, speaker, again, left_out)
 
 
-def taught(loaded: Loaded, engine: LocalEngine, learn: Cases, store: Store) -> Stating | None:
+def taught(loaded: Loaded, engine: LocalEngine, learn: Cases, store: Store, steps: int) -> Stating | None:
     """The embedded model never saw a stated confidence, so a copy of it learns the format, and the format alone; other models
     are asked in words (None)."""
     if loaded.model != EMBEDDED:
@@ -98,7 +107,7 @@ def taught(loaded: Loaded, engine: LocalEngine, learn: Cases, store: Store) -> S
     base, adapter = base_dir(loaded.model), store.folder / "format"
     if not (adapter / CARD).exists():
         answers = [learn.spots[i].case.answer for i in learn.where("complete")]
-        train_format(base, examples(engine, answers, seed=0), adapter)
+        train_format(base, examples(engine, answers, seed=0), adapter, FormatRecipe(steps=steps))
         store.say("the format of stated confidences is learnt")
     return format_stating(base, adapter, threads=engine.threads)
 
@@ -118,6 +127,7 @@ def _meta(loaded: Loaded, plan: Plan, evidence: Evidence, seconds: float) -> dic
         "answers": len(evidence.cases.where("complete")),
         "unfinished": evidence.cases.unfinished,
         "methods": {m.name: m.source for m in (*evidence.methods, evidence.oracle)},
+        "left_out": evidence.left_out,
         "seconds": round(seconds, 1),
         "versions": {name: version(name) for name in ("torch", "transformers", "peft", "numpy")}
         | {"python": platform.python_version()},

@@ -52,9 +52,7 @@ def from_questions(asked: Sequence[Question], plan: Plan) -> Splits:
     """A user's own questions, split by a hash of their text; each seed samples its own answer to every test question.
     TooFew where there are not enough."""
     if len(asked) < LEAST_QUESTIONS:
-        raise ValueError(
-            f"{len(asked)} questions are too few to learn, recalibrate and test on: give {LEAST_QUESTIONS} or more"
-        )
+        raise TooFew(f"{len(asked)} questions are too few to learn, recalibrate and test on: give {LEAST_QUESTIONS} or more")
     order = sorted({q.text: q for q in asked}.values(), key=lambda q: blake2b(q.text.encode()).digest())
     a, b = (int(share * len(order)) for share in FILE_SHARES)
     kinds = [q.kind for q in order[b:]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training.report.findings import findings
-from training.report.markdown import about
+from training.report.markdown import about, methods
 from training.report.pictures import pictures
 from training.report.select import Report
 from training.report.tables import all_tables
@@ -22,6 +22,6 @@ def page(report: Report) -> str:
         findings=findings(report),
         pictures=pictures(report),
         tables=all_tables(report),
-        methods=report["meta"]["methods"],
+        methods=methods(report),
         words=WORDS,
     )

@@ -26,7 +26,9 @@ def reliability(report: Report) -> Any:
             total = sum(r["n"] for r in found)
             x, y = [r["confidence"] for r in found], [r["accuracy"] for r in found]
             axis.plot(x, y, color=COLOURS[method], lw=1.4, label=method if found else None)
-            axis.scatter(x, y, [220 * r["n"] / total + 4 for r in found], COLOURS[method], MARKS[method], alpha=0.85, lw=0)
+            axis.scatter(
+                x, y, [220 * r["n"] / total + 4 for r in found], COLOURS[method], marker=MARKS[method], alpha=0.85, lw=0
+            )
         axis.set(title=title, xlabel="confidence", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes[0].set_ylabel("share that was right")
     axes[0].legend(loc="upper left", fontsize=9)

@@ -18,11 +18,11 @@ def rows(evidence: Evidence) -> list[Row]:
         if not (m.is_probability and np.isfinite(m.raw).all()):
             continue  # it has to be a probability at every place
         for kind in evidence.kinds:
-            out += _rows(kind, m, evidence.cases, evidence.plan.draws)
+            out += change_rows(kind, m, evidence.cases, evidence.plan.draws)
     return out
 
 
-def _rows(kind: str, m: Measured, cases: Cases, draws: int) -> list[Row]:
+def change_rows(kind: str, m: Measured, cases: Cases, draws: int) -> list[Row]:
     starts, ends = cases.where("question", kind), cases.where("complete", kind)
     after = np.array([i for i, s in enumerate(cases.spots) if s.written and kind in ("all", s.case.question.kind)], int)
     changes = {"a paragraph": (m.raw[after] - m.raw[after - 1], after), "whole answer": (m.raw[ends] - m.raw[starts], ends)}

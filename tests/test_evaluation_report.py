@@ -1,0 +1,138 @@
+"""The report's files, made from rows that need no model."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from estimator.types import Answer, Question, Segment, StopReason
+from training.evaluation.cases import Cases, spread
+from training.evaluation.methods import Measured
+from training.evaluation.rows import row
+from training.evaluation.tables import accepted, curves, drift
+from training.evaluation.tables.main import table_rows
+from training.labelling import Sampled
+from training.report import write_report
+from training.report.findings import findings
+from training.report.markdown import markdown
+from training.report.page import page
+from training.report.pictures import PICTURES, pictures
+from training.report.tables import all_tables
+
+HOSTILE = "<script>alert(1)</script>|\x1b[31m"
+
+
+def cases(kinds: tuple[str, ...] = ("arithmetic", "fact")) -> Cases:
+    made = []
+    for i in range(80):
+        stops = [StopReason.POSITION] * (i % 3 + 1) + [StopReason.END]
+        parts = tuple(Segment((1, 2), (-0.1, -0.2), (0.5, 0.5), stop) for stop in stops)
+        made.append(Sampled(Question(f"question {i}", kind=kinds[i % len(kinds)]), Answer((9,), parts), i % 8 < 4))
+    return spread(made, [i % 3 for i in range(80)])
+
+
+def measured(name: str, cases: Cases, skill: float, *, samples: bool = False, probability: bool = True) -> Measured:
+    """Confidences that know how an answer ends in ``skill`` of cases."""
+    rng = np.random.default_rng(len(name))
+    knows = rng.random(len(cases.spots)) < skill
+    values = np.where(knows, 0.2 + 0.6 * cases.correct, 0.5)
+    tokens = np.full(len(values), 900.0 if samples else 40.0)
+    return Measured(name, "somebody 2024", probability, samples, values, values, values, tokens, tokens / 1000)
+
+
+def report(ours: float = 0.9, rival: float = 0.3, kinds: tuple[str, ...] = ("arithmetic", "fact")) -> dict[str, Any]:
+    made = cases(kinds)
+    methods = (
+        measured("FineCE (adapter)", made, ours - 0.1),
+        measured("FineCE", made, ours),
+        measured("LECO", made, rival, probability=False),
+        measured("Self-consistency (k = 30)", made, 0.8, samples=True),
+    )
+    oracle = measured("oracle", made, 1.0, samples=True)
+    evidence: Any = SimpleNamespace(
+        cases=made, methods=methods, finece=methods[:2], kinds=("all", *kinds), plan=SimpleNamespace(draws=20)
+    )
+    rows = list(table_rows(made, (*methods, oracle), ("all", *kinds), 20, oracle.raw))
+    rows += curves.rows(evidence) + drift.rows(evidence) + accepted.rows(evidence)
+    for width, depth in ((0, 0), (1, 1), (2, 1)):
+        own = {"ece": 0.05, "width": width, "depth": depth, "alpha": 0.5 if depth else None, "ece_oracle": 0.04}
+        own |= {"ece_change": -0.01, "ece_change_low": -0.03, "ece_change_high": 0.01, "tokens": 9.0, "auroc": 0.8}
+        rows.append(row("bci", "all", f"w={width}, d={depth}", "FineCE", 40, **own))
+    meta = {
+        "model": "embedded",
+        "estimator": "embedded",
+        "hashes": {"base": "b", "adapter": "a"},
+        "plan": {"seeds": [1, 2, 3]},
+        "questions": dict.fromkeys(kinds, 40),
+        "answers": 80,
+        "unfinished": 0,
+        "methods": {m.name: m.source for m in (*methods, oracle)},
+        "left_out": {"P(IK)": "it needs hidden states"},
+        "seconds": 60.0,
+    }
+    return {"meta": meta, "rows": rows}
+
+
+def test_the_three_files_are_written_and_the_json_is_the_report(tmp_path: Path) -> None:
+    made = report()
+    assert sorted(p.name for p in write_report(made, tmp_path)) == sorted(p.name for p in tmp_path.iterdir())
+    assert json.loads((tmp_path / "report.json").read_text()) == made
+
+
+def test_the_page_needs_nothing_else() -> None:
+    text = page(report())
+    assert not re.search(r"<script|<link|<img|@import|url\((?!#)|(?:src|href)=\"(?!#)", text)
+    assert text.count("<svg") == len(PICTURES)
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_pictures_follow_the_page_in_light_and_dark() -> None:
+    for title, _, svg in pictures(report()):
+        fixed = set(re.findall(r"#[0-9a-fA-F]{6}\b", svg))
+        assert not fixed, f"{title} has colours of its own: {fixed}"
+        assert "var(--ink)" in svg and "<text" in svg
+
+
+def test_the_same_report_gives_the_same_page() -> None:
+    assert page(report()) == page(report())
+
+
+def test_text_from_elsewhere_is_shown_and_not_obeyed() -> None:
+    made = report(kinds=("arithmetic", HOSTILE))
+    text, lines = page(made), markdown(made).splitlines()
+    assert "<script" not in text and "&lt;script&gt;" in text
+    assert not any("<script" in line or "\x1b" in line for line in lines)
+    for header, rule in zip(lines, lines[1:], strict=False):
+        if rule.startswith("|---"):
+            assert len(re.findall(r"(?<!\\)\|", header)) == rule.count("|")
+
+
+def test_a_method_that_is_missing_is_missing_for_a_reason() -> None:
+    for text in (page(report()), markdown(report())):
+        assert "left out: it needs hidden states" in text
+
+
+def test_every_row_of_a_main_table_is_shown() -> None:
+    made = report()
+    for table in all_tables(made):
+        assert all(len(line) == len(table.header) for line in table.cells)
+    shown = markdown(made)
+    for r in made["rows"]:
+        if r["table"] in ("question", "process", "outcome") and r["auroc"] is not None:
+            assert f"| {r['method']}" in shown or f"**{r['method']}**" in shown
+
+
+@pytest.mark.parametrize(("ours", "rival", "said"), [(0.95, 0.1, "in 15 of 15 cells."), (0.1, 0.95, "not for all at")])
+def test_the_sentences_say_who_won(ours: float, rival: float, said: str) -> None:
+    [auroc] = [line for line in findings(report(ours, rival)) if "in AUROC" in line]
+    assert said in auroc
+
+
+def test_a_change_within_noise_is_not_called_a_gain() -> None:
+    assert any("does not lower the ECE of p(1) beyond noise" in line for line in findings(report()))
