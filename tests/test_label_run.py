@@ -79,9 +79,9 @@ def test_a_finished_run_is_not_run_again(made: Path) -> None:
     ("change", "named"), [({"k": 5}, "k 4 there, 5 here"), ({"seed": 1}, "seed 0 there"), ({"count": 9}, "questions 16 there")]
 )
 def test_other_settings_are_refused_and_named(made: Path, change: dict[str, int], named: str) -> None:
-    before = files(made)
+    before, changed = files(made), dict[str, Any](change)
     with pytest.raises(RunError, match=named):
-        run_in(made, **change).run()
+        run_in(made, **changed).run()
     assert files(made) == before
 
 
@@ -156,7 +156,7 @@ def test_partial_answers_can_be_compared_by_a_sentence_model(tmp_path: Path) -> 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "aaa", "bbb", "ccc", "so", *"0123"]
     (tmp_path / "vocab.txt").write_text("\n".join(words))
     tokenizer = BertTokenizer(str(tmp_path / "vocab.txt"))
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sizes: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     BertModel(BertConfig(vocab_size=len(words), **sizes)).save_pretrained(tmp_path / "bert")
     tokenizer.save_pretrained(tmp_path / "bert")
     word_vectors = Transformer(str(tmp_path / "bert"))

@@ -11,10 +11,11 @@ from estimator.engines import trees
 from estimator.engines.local import LocalEngine
 
 
-def test_packed_texts_have_the_states_of_texts_alone(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_packed_texts_have_the_states_of_texts_alone(tiny: Any, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trees, "MOST_CONTINUED", 20)
     model, tokenizer = tiny
-    engine = LocalEngine(model, tokenizer, name="tiny")
+    engine = LocalEngine(model, tokenizer, name="tiny", threads=threads)
     prompts = [engine.prompt_ids(f"How many are {n} and 3?") for n in (2, 30)]
     said = [engine.text_ids(t) for t in ("2 + 3 = 5.", "Five.", "We add 2 and 3, which makes 5 of them.", "It is 6.", "x")]
     texts = [(prompts[i % 2], said[i % len(said)]) for i in range(9)] + [((), said[2])]

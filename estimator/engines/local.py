@@ -176,15 +176,26 @@ class LocalEngine:
         """Per (prefix, continuation) the mean last hidden state of the continuation's tokens, as the base model has it. A
         prefix that several continuations share is computed once."""
         rows = trees(texts)
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         out: dict[int, torch.Tensor] = {}
-        with self._lock:
-            for chunk in _chunks(sorted(range(len(rows)), key=lambda i: len(rows[i])), [r.token_ids for r in rows]):
+
+        @torch.inference_mode()  # holds for one thread alone
+        def read(part: list[int]) -> None:
+            for chunk in _chunks(part, [r.token_ids for r in rows]):
                 ids, positions, sees = layout([rows[i] for i in chunk], self.model.device)
                 hidden = self.model.base_model(input_ids=ids, position_ids=positions, attention_mask=sees, use_cache=False)
                 for row, tree in enumerate(rows[i] for i in chunk):
                     for i, span in zip(tree.members, tree.spans, strict=True):
                         out[i] = hidden.last_hidden_state[row, span].float().mean(0)
                 self._count(prefilled=sum(len(rows[i]) for i in chunk))
+
+        parts = [order[t :: self.threads] for t in range(self.threads)]
+        with self._lock:
+            if len(parts) == 1:
+                read(order)
+            else:
+                with ThreadPoolExecutor(len(parts), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                    list(pool.map(read, parts))
         return torch.stack([out[i] for i in range(len(texts))])
 
     def _run(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
