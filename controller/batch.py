@@ -31,9 +31,7 @@ class Stopped(KeyboardInterrupt):
     """Raised inside a run that is to end because the whole batch ends: its trace says that it was interrupted."""
 
 
-def solve_all(
-    run: Run, questions: Sequence[str], traces: Sequence[Path | None], stream: IO[str], concurrency: int = 1
-) -> int:
+def solve_all(run: Run, questions: Sequence[str], traces: Sequence[Path | None], stream: IO[str], concurrency: int = 1) -> int:
     """Answer all questions, ``concurrency`` at a time; returns how many could not be.
 
     A question that the engine refuses (too long, say) gets a line with ``error`` in its place and the rest goes on; a

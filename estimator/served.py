@@ -65,8 +65,11 @@ def load_served(client: ServerClient, model: str = EMBEDDED, estimator: str | No
         level_ids=card.level_ids,
         max_context=base.max_context,
     )
+    engine.take_turns_where_needed()
     hashes = {"base": card.base_hash, "adapter": card.adapter_hash or model_hash(files), "prompt": card.prompt_hash}
     facts = {"vllm": server.version, "entropies": engine.entropy_kind}
+    if engine.turns is not None:
+        facts["scores"] = "in turns with generation"
 
     def loaded_on(engine: VllmEngine) -> Loaded:
         scorer, more = scorer_on(engine, card, files)

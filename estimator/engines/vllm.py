@@ -11,14 +11,16 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from estimator.engines.base import ContextTooLong, EngineError, EngineUnreachable, SampleRequest, Sampling, Usage
+from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
 from estimator.engines.client import BadReply, ServerClient
+from estimator.engines.turns import Kind, Turns, lists_survive
 from estimator.engines.vocabulary import Vocabulary
 from estimator.engines.wire import Written, as_segment, read_choice, read_levels
 from estimator.positions import BreakTable, Position, PositionKind
@@ -27,6 +29,7 @@ from estimator.types import PARAGRAPH_BREAK, Segment, Tokens
 Result = TypeVar("Result")
 COMPLETIONS = "/v1/completions"
 TOP = 20  # log-probabilities a token: the most that a server gives by default
+PROBE_TOKENS = 256
 # Neutral values, against the defaults of the model's generation_config.json; top_k -1 is off.
 PLAIN = {
     "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0,
@@ -51,6 +54,7 @@ class VllmEngine:
         self.client, self.vocabulary, self.name = client, vocabulary, name
         self.model, self.adapter, self.level_ids, self.max_context = model, adapter, list(level_ids), max_context
         self.entropy_kind = f"top-{TOP}"
+        self.turns: Turns | None = None
         self._usage, self._lock = Usage(), threading.Lock()
 
     @property
@@ -84,6 +88,13 @@ class VllmEngine:
         twin.__dict__.update(self.__dict__, _usage=Usage(), _lock=threading.Lock())
         return twin
 
+    def take_turns_where_needed(self) -> None:
+        """Find out whether scores and generation may meet in one batch of this server, and keep them apart if not."""
+        prompt = self.prompt_ids("How many legs do 3 dogs have?")
+        long = self._body(prompt, Sampling(max_tokens=PROBE_TOKENS)) | {"ignore_eos": True, "seed": 0}
+        survive = self.client.run(lists_survive(self.client, COMPLETIONS, long, self._level_request(prompt)))
+        self.turns = None if survive else Turns()
+
     def sample(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         self._check_lengths([r.prefix for r in requests])
         results = self.client.run(_all(self._sampled(r, sampling) for r in requests))
@@ -108,10 +119,11 @@ class VllmEngine:
         """One request for all n samples of a prefix; greedy, they are all the same (and a server refuses n > 1)."""
         n = request.n if sampling.temperature > 0 else 1
         body = self._body(request.prefix, sampling) | {"n": n, "seed": stream_seed(request)}
-        if sampling.position is not None and sampling.position.kind is PositionKind.ENTROPY:
-            segments = await self.client.stream(COMPLETIONS, body, partial(self._streamed, request.prefix, n, sampling))
-        else:
-            segments = await self.client.post(COMPLETIONS, body, partial(self._segments, request.prefix, n, sampling))
+        async with self._turn("generate"):
+            if sampling.position is not None and sampling.position.kind is PositionKind.ENTROPY:
+                segments = await self.client.stream(COMPLETIONS, body, partial(self._streamed, request.prefix, n, sampling))
+            else:
+                segments = await self.client.post(COMPLETIONS, body, partial(self._segments, request.prefix, n, sampling))
         return segments if n == request.n else segments * request.n
 
     def _body(self, prefix: Tokens, sampling: Sampling) -> dict[str, Any]:
@@ -156,30 +168,25 @@ class VllmEngine:
         return as_segment(written, position, self.table, self.vocabulary.end_ids)
 
     async def _levels_after(self, prefix: Tokens) -> tuple[float, ...]:
-        """The adapter's exact probabilities of the level tokens after the prefix.
+        """Log-probabilities of generated tokens read the adapter's prefix cache, so an append-only text costs its new tokens
+        and the rest of a cache block."""
 
-        They are nearly always among its likeliest tokens, and read there. Else they are asked for by id, which costs the
-        requests of the same batch their own lists on some servers (see ``wire``). Both read the adapter's prefix cache, so
-        an append-only text costs its new tokens and the rest of a cache block.
-        """
-        found = await self._levels_read(prefix, {"logprobs": TOP})
-        if found is None:
-            found = await self._levels_read(prefix, {"logprobs": 0, "logprob_token_ids": self.level_ids})
-        if found is None:
-            raise EngineUnreachable(f"{self.name} gives no log-probabilities of the levels: it has to honour logprob_token_ids")
-        return found
-
-    async def _levels_read(self, prefix: Tokens, asked: Mapping[str, Any]) -> tuple[float, ...] | None:
-        body = {**PLAIN, "model": self.adapter, "prompt": list(prefix), "max_tokens": 1, "temperature": 0.0, **asked}
-
-        def read(reply: Mapping[str, Any]) -> tuple[float, ...] | None:
+        def read(reply: Mapping[str, Any]) -> tuple[float, ...]:
             [choice] = _choices(reply, 1)
             _check_prompt(choice, prefix)
             levels = read_levels(choice, self.level_ids)
             self._count(scored=_computed(reply))
             return levels
 
-        return await self.client.post(COMPLETIONS, body, read)
+        async with self._turn("read"):
+            return await self.client.post(COMPLETIONS, self._level_request(prefix), read)
+
+    def _level_request(self, prefix: Tokens) -> dict[str, Any]:
+        """Exact log-probabilities of the level tokens after the prefix, by the adapter."""
+        return {
+            **PLAIN, "model": self.adapter, "prompt": list(prefix), "max_tokens": 1, "temperature": 0.0,
+            "logprobs": 0, "logprob_token_ids": self.level_ids,
+        }  # fmt: skip
 
     async def _forced(self, prefix: Tokens, token: int) -> Written:
         """The reading of ``token`` as the next one after the prefix."""
@@ -197,7 +204,11 @@ class VllmEngine:
             self._count(prefilled=_computed(reply))
             return written
 
-        return await self.client.post(COMPLETIONS, body, read)
+        async with self._turn("generate"):
+            return await self.client.post(COMPLETIONS, body, read)
+
+    def _turn(self, kind: Kind) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self.turns is None else self.turns.of(kind)
 
     def _check_lengths(self, prefixes: Sequence[Tokens]) -> None:
         longest = max(map(len, prefixes), default=0)

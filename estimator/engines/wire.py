@@ -57,12 +57,12 @@ def _top_of(told: Any, top: int, vocabulary: int) -> list[float]:
     return list(map(checked_logprob, values))
 
 
-def read_levels(choice: Mapping[str, Any], level_ids: Sequence[int]) -> tuple[float, ...] | None:
-    """The distribution over the levels: their exact probabilities, normalised; None where the reply lacks one of them."""
+def read_levels(choice: Mapping[str, Any], level_ids: Sequence[int]) -> tuple[float, ...]:
+    """The distribution over the levels: their exact probabilities, normalised. ``BadReply`` where one is missing."""
     tops = (choice.get("logprobs") or {}).get("top_logprobs") or [{}]
     told = by_token(tops[0] or {})
-    if any(i not in told for i in level_ids):
-        return None
+    if missing := [i for i in level_ids if i not in told]:
+        raise BadReply(f"the server's reply has no log-probability of token {missing[0]}: it has to honour logprob_token_ids")
     logprobs = [checked_logprob(told[i]) for i in level_ids]
     highest = max(logprobs)
     weights = [math.exp(v - highest) for v in logprobs]
