@@ -16,11 +16,12 @@ Say = Callable[[str], None]
 
 class Store:
     """Stage results under ``directory``, in a folder named by everything they depend on (``facts``), so that another model,
-    plan or set of questions never reads them. ``say`` gets a line of progress a stage."""
+    plan or set of questions never reads them. ``say`` gets a line of progress a stage; ``saved`` is the time in seconds that
+    stages from earlier runs took then."""
 
     def __init__(self, directory: Path, facts: Any, say: Say) -> None:
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-        self.folder, self.say = directory / "stages" / digest, say
+        self.folder, self.say, self.saved = directory / "stages" / digest, say, 0.0
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, name: str, make: Callable[[], Any], *, tell: bool = True) -> Any:
@@ -29,10 +30,12 @@ class Store:
         path = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json.gz"
         if path.exists():
             with gzip.open(path, "rt", encoding="utf-8") as file:
-                return json.load(file)
+                kept = json.load(file)
+            self.saved += kept["seconds"]
+            return kept["made"]
         started = time.monotonic()
         made = make()
-        self._write(path, made)
+        self._write(path, {"seconds": time.monotonic() - started, "made": made})
         if tell:
             self.say(f"{name}: {time.monotonic() - started:.0f} s")
         return made

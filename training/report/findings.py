@@ -25,21 +25,26 @@ def findings(report: Report) -> list[str]:
 
 def cells(report: Report) -> Iterator[str]:
     """Against methods that sample nothing, cell by cell of the two main tables."""
-    finece = ours(report)
-    for figure, better in (("AUROC", lambda a, b: a > b), ("ECE", lambda a, b: a < b)):
+    for figure in ("AUROC", "ECE"):
         won, lost = 0, []
         for place, (table, _) in PLACES.items():
             for kind in names(rows(report, table, position=place), "kind"):
-                found = {r["method"]: r for r in rows(report, table, position=place, kind=kind)}
-                others = [r for r in found.values() if _is_rival(r)]
-                value = _figure(found.get(finece), figure)
-                ahead = [
-                    r for r in others if (v := _figure(r, figure)) is not None and value is not None and not better(value, v)
-                ]
-                won += not ahead
-                lost += [f"{kind} at {place} ({', '.join(r['method'] for r in ahead)})"] if ahead else []
-        said = f"{finece} is ahead of every method that samples nothing in {figure} in {won} of {won + len(lost)} cells"
-        yield said + (f"; not for {', '.join(lost)}." if lost else ".")
+                best = _ahead(report, rows(report, table, position=place, kind=kind), figure)
+                won += best is None
+                lost += [] if best is None else [f"{kind} at {place} ({best})"]
+        said = f"{ours(report)} is ahead of every method that samples nothing in {figure} in {won} of {won + len(lost)} cells"
+        yield said + (f"; not for {', '.join(lost)}, where the best is named." if lost else ".")
+
+
+def _ahead(report: Report, found: list[Row], figure: str) -> str | None:
+    """The best method of a cell that samples nothing and is not behind FineCE, if there is one."""
+    sign = 1 if figure == "AUROC" else -1
+    known = {r["method"]: sign * v for r in found if _is_rival(r) and (v := _figure(r, figure)) is not None}
+    mine = next((_figure(r, figure) for r in found if r["method"] == ours(report)), None)
+    if mine is None or not known:
+        return None
+    best = max(known, key=lambda m: known[m])
+    return best if known[best] >= sign * mine else None
 
 
 def sampling(report: Report) -> Iterator[str]:
@@ -115,10 +120,10 @@ def drift(report: Report) -> Iterator[str]:
 def open_ended(report: Report) -> Iterator[str]:
     found = rows(report, "open", position="complete")
     if found:
-        worst = max(found, key=lambda r: r["share_above"])
+        worst = max(found, key=lambda r: r["confidence"])
         yield (
-            f"Of questions without a right answer up to {100 * worst['share_above']:.0f} % ({worst['kind']}) end above the "
-            "threshold: a confidence means nothing where no answer can be right."
+            f"Questions without a right answer get a mean confidence of up to {worst['confidence']:.2f} ({worst['kind']}; "
+            f"{100 * worst['share_above']:.0f} % above the threshold): where no answer can be right it means nothing."
         )
 
 
@@ -132,7 +137,5 @@ def _is_rival(row: Row) -> bool:
     return not (is_finece(row["method"]) or row["method"] in (ORACLE, SIGNALS) or row.get("samples"))
 
 
-def _figure(row: Row | None, name: str) -> float | None:
-    if row is None:
-        return None
+def _figure(row: Row, name: str) -> float | None:
     return row["auroc"] if name == "AUROC" else calibration(row)

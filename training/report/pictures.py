@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -10,9 +11,10 @@ from matplotlib.patches import Rectangle
 from training.report import style
 from training.report.select import ORACLE, OURS, PAPER, PLACES, Report, Row, is_finece, names, rows
 
-COLOURS = {OURS: style.OURS, PAPER: style.PAPER, ORACLE: style.LIMIT, "signals": style.FREE}
+COLOURS = {ORACLE: style.LIMIT, "signals": style.FREE, PAPER: style.PAPER, OURS: style.OURS}  # in the order of drawing
 MARKS = {OURS: "o", PAPER: "s", ORACLE: "*", "signals": "^"}
 SHOWN_RIVALS = 3
+LABEL_GAP = 0.055  # of the height
 READ = {"question": "question", "first": "p(1)", "penultimate": "p(z-1)", "complete": "complete answer"}
 
 
@@ -31,14 +33,14 @@ def reliability(report: Report) -> Any:
             )
         axis.set(title=title, xlabel="confidence", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes[0].set_ylabel("share that was right")
-    axes[0].legend(loc="upper left", fontsize=9)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=2)
     return figure
 
 
 def risk_coverage(report: Report) -> Any:
     """The error rate among the surest, by how many are taken; lower is better."""
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True)
-    for axis, place in zip(axes, ("question", "first", "complete"), strict=True):
+    figure, axes = plt.subplots(1, 4, figsize=(11, 3.3), sharey=True)
+    for axis, place in zip(axes, READ, strict=True):
         found = rows(report, "risk", position=place)
         order = [m for m in names(found, "method") if m not in COLOURS] + [m for m in COLOURS if m in names(found, "method")]
         for method in order:
@@ -55,7 +57,7 @@ def risk_coverage(report: Report) -> Any:
         axis.plot([], [], color=style.OTHER, lw=0.9, label="other methods")
         axis.set(title=READ[place], xlabel="coverage", xlim=(0, 1), ylim=(0, None))
     axes[0].set_ylabel("share wrong among the accepted")
-    axes[-1].legend(loc="lower right", fontsize=9)
+    figure.legend(*axes[-1].get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 0.95), ncols=5)
     return figure
 
 
@@ -110,29 +112,33 @@ def cost(report: Report) -> Any:
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), sharey=True)
     for axis, place in zip(axes, ("first", "complete"), strict=True):
         table = PLACES[place][0]
-        found = [
-            r
-            for r in rows(report, table, position=place)
-            if r["kind"] == rows(report, table)[0]["kind"] and r["auroc"] is not None
-        ]
+        kind = rows(report, table)[0]["kind"]
+        found = [r for r in rows(report, table, position=place, kind=kind) if r["auroc"] is not None]
         for r in found:
             colour = COLOURS.get(r["method"], style.SAMPLING if r.get("samples") else style.OTHER)
             mark = MARKS.get(r["method"], "D" if r.get("samples") else "v")
             spread = [[r["auroc"] - r["auroc_low"]], [r["auroc_high"] - r["auroc"]]]
-            axis.errorbar(r["tokens"] + 1, r["auroc"], spread, color=colour, marker=mark, ms=7, lw=1)
+            axis.errorbar(r["tokens"], r["auroc"], spread, color=colour, marker=mark, ms=7, lw=1)
+        axis.set_xscale("symlog", linthresh=10)
+        axis.set(title=READ[place], xlabel="tokens that a score costs beyond the answer's own")
+        axis.set_xlim(-1.5, 12 * max(r["tokens"] for r in found))
         _labels(axis, found)
-        axis.set(title=READ[place], xlabel="tokens a score costs, plus one", xscale="log")
-        axis.set_xlim(0.7, 3 * max(r["tokens"] + 1 for r in found))
     axes[0].set_ylabel("AUROC")
     return figure
 
 
 def _labels(axis: Any, found: list[Row]) -> None:
-    """Names for FineCE, the oracle and the best others; the tables name all."""
+    """Names for FineCE, the oracle and the best others, pushed apart where they would overlap; the tables name all."""
     rivals = sorted((r for r in found if r["method"] not in COLOURS), key=lambda r: -r["auroc"])[:SHOWN_RIVALS]
-    for r in [*(r for r in found if r["method"] in COLOURS), *rivals]:
+    low, high = axis.get_ylim()
+    lowest: dict[float, float] = {}  # by where on the axis, roughly
+    for r in sorted([*(r for r in found if r["method"] in COLOURS), *rivals], key=lambda r: -r["auroc"]):
+        column = round(math.log10(r["tokens"] + 10))
+        lowest[column] = min(r["auroc"], lowest.get(column, math.inf) - LABEL_GAP * (high - low))
         colour = COLOURS.get(r["method"], style.INK)
-        axis.annotate(r["method"], (r["tokens"] + 1, r["auroc"]), (8, 3), textcoords="offset points", fontsize=9, color=colour)
+        place, at = (r["tokens"], r["auroc"]), (1.25 * r["tokens"] + 1, lowest[column])
+        arrow = {"arrowstyle": "-", "color": style.GRID, "lw": 0.8}
+        axis.annotate(r["method"], place, at, fontsize=9, color=colour, va="center", arrowprops=arrow)
 
 
 PICTURES = {

@@ -21,7 +21,7 @@ def rows(evidence: Evidence) -> list[Row]:
     out: list[Row] = []
     for place in PLACES:
         at = evidence.cases.where(place)
-        for m in evidence.methods:
+        for m in (*evidence.methods, evidence.oracle):
             if len(at) and np.isfinite(m.raw[at]).all():
                 out += _risk(place, m, m.raw[at], evidence.cases.correct[at])
                 out += _reliability(place, m, at, evidence.cases)
@@ -53,10 +53,10 @@ def _risk(place: str, m: Measured, values: np.ndarray, correct: np.ndarray) -> l
 def _along(m: Measured, cases: Cases) -> list[Row]:
     """Mean confidence by how much of the answer is written, of answers that ended right and of those that did not."""
     ratios, correct = token_ratios(cases), cases.correct
-    steps = np.minimum((ratios * FIFTHS).astype(int) + (ratios > 0), FIFTHS)
+    steps = np.ceil(np.where(ratios == 1, 2, ratios) * FIFTHS)  # the complete answer is a step of its own
     out = []
     for ended, name in ((1.0, "right"), (0.0, "wrong")):
-        for step in range(FIFTHS + 1):
+        for step in sorted(set(steps)):
             at = np.flatnonzero((steps == step) & (correct == ended))
             if len(at):
                 low, middle, high = np.percentile(m.raw[at], [25, 50, 75])
