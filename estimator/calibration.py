@@ -19,8 +19,12 @@ class CombinerError(ValueError):
     """The fitted combination cannot be used; the message says why."""
 
 
+BOUND = 3.0  # standard deviations; beyond, products of inputs would run away
+
+
 class Logistic(BaseModel):
-    """``sigmoid(bias + sum_i weights[i] * (x[i] - centre[i]) / scale[i])``."""
+    """``sigmoid(bias + weights . z)`` of standardised inputs ``z = (x - centre) / scale``. With ``pairs``, the weights of
+    ``products(z)``, z is held within ``BOUND`` and they are added: what an input says may depend on the others."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,11 +33,23 @@ class Logistic(BaseModel):
     scale: list[float]
     weights: list[float]
     bias: float
+    pairs: list[float] = []
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities for rows of inputs."""
         z = (x - np.array(self.centre)) / np.array(self.scale)
-        return 1 / (1 + np.exp(-np.clip(z @ np.array(self.weights) + self.bias, -30, 30)))
+        if self.pairs:
+            z = np.clip(z, -BOUND, BOUND)
+        total = z @ np.array(self.weights) + self.bias
+        if self.pairs:
+            total = total + products(z) @ np.array(self.pairs)
+        return 1 / (1 + np.exp(-np.clip(total, -30, 30)))
+
+
+def products(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Squares and pairwise products of the last axis, ``z_i z_j`` for i <= j."""
+    i, j = np.triu_indices(z.shape[-1])
+    return z[..., i] * z[..., j]
 
 
 class Combiner(BaseModel):

@@ -26,6 +26,7 @@ SIGNALS = (
     "max_entropy",
     "num_segments",
     "log_tokens",
+    "log_prompt_tokens",
 )
 # A single token of probability e**-8 is as bad as it gets; below, the size says nothing more.
 FLOOR = -8.0
@@ -60,5 +61,6 @@ def signals(answer: Answer) -> NDArray[np.float64]:
             entropies.max(),
             len(by_segment),
             np.log(len(logprobs)),
+            np.log(len(answer.prompt_ids)),
         ]
     )

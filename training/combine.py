@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from estimator.calibration import ADAPTER_INPUTS, Combiner, Logistic, adapter_inputs
+from estimator.calibration import ADAPTER_INPUTS, BOUND, Combiner, Logistic, adapter_inputs, products
 from estimator.engines.base import Engine
 from estimator.engines.local import LocalEngine
 from estimator.levels import interval, sharpen, tilt
@@ -19,6 +19,7 @@ from estimator.types import Answer, Question
 from training.labelling import complete, sample_answers
 
 PRECISE = 32
+STRENGTH = 0.03  # inverse of the penalty on the weights, chosen by cross-validation over items (see LOG.md)
 FEWEST = 30  # rows of a state below which nothing is fitted for it
 
 
@@ -95,19 +96,25 @@ def _reading_alone(state: str) -> Logistic:
 
 
 def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Reading]) -> Logistic:
-    """A Monte Carlo label counts as partly a success and partly a failure."""
+    """Linear and pairwise terms, each scaled to unit spread before the penalty falls on its weight. A Monte Carlo label counts
+    as partly a success and partly a failure."""
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
+    z = np.clip((x - centre) / scale, -BOUND, BOUND)
+    terms = np.concatenate([z, products(z)], -1)
+    middle, spread = terms.mean(0), np.maximum(terms.std(0), 1e-6)
     share = np.array([r.correct / r.k for r in rows])
-    both = np.concatenate([(x - centre) / scale] * 2)
     target = np.concatenate([np.ones(len(x)), np.zeros(len(x))])
     weight = np.concatenate([share, 1 - share])
-    model = LogisticRegression(C=1.0, max_iter=2000).fit(both, target, sample_weight=weight)
+    both = np.concatenate([(terms - middle) / spread] * 2)
+    model = LogisticRegression(C=STRENGTH, max_iter=2000).fit(both, target, sample_weight=weight)
+    weights = model.coef_[0] / spread
     return Logistic(
         inputs=list(names),
         centre=centre.tolist(),
         scale=scale.tolist(),
-        weights=model.coef_[0].tolist(),
-        bias=float(model.intercept_[0]),
+        weights=weights[: len(names)].tolist(),
+        bias=float(model.intercept_[0] - weights @ middle),
+        pairs=weights[len(names) :].tolist(),
     )
 
 

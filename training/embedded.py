@@ -44,8 +44,8 @@ class Amounts:
     truncations: int = 3
     gsm8k: int = 1200
     unanswerable: int = 6000
-    fit: tuple[tuple[int, int], ...] = ((700, 3), (500, 3), (500, 3))
-    fit_oracle: int = 600
+    fit: tuple[tuple[int, int], ...] = ((900, 3), (700, 3), (700, 3))
+    fit_oracle: int = 900
     oracle_k: int = 64
     fit_unanswerable: int = 300
     tuning: int = 150
@@ -85,19 +85,19 @@ def _one_sample(engine: LocalEngine, batch: Sequence[Question], n: int, seed: in
 
 def fit_rows(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> list[tuple[Answer, int, int]]:
     """(answer in progress, correct, k) of the combination's own split: every prefix of sampled answers with its outcome,
-    and some prefixes with fresh Monte Carlo counts."""
+    and some prefixes of answerable questions with fresh Monte Carlo counts."""
     sampled: list[Sampled] = []
     for kind, (count, n) in zip(KINDS, amounts.fit, strict=True):
         for group in sample_answers(engine, questions(kind, "fit", count, amounts.seed), n, amounts.seed):
             sampled += group
-    beyond = unanswerable("fit", amounts.fit_unanswerable, amounts.seed)
-    if gsm8k is not None:
-        beyond += read_questions(gsm8k)[amounts.gsm8k : amounts.gsm8k + amounts.fit_unanswerable]
-    sampled += [s for group in sample_answers(engine, beyond, 1, amounts.seed) for s in group]
-    rows = [(s.answer.upto(i), int(s.correct), 1) for s in sampled for i in range(len(s.answer.segments) + 1)]
     open_prefixes = [(s.question, s.answer.upto(i)) for s in sampled for i in range(len(s.answer.segments))]
     chosen = np.random.default_rng(amounts.seed).permutation(len(open_prefixes))[: amounts.fit_oracle]
     picked = [open_prefixes[i] for i in chosen]
+    beyond = unanswerable("fit", amounts.fit_unanswerable, amounts.seed)
+    if gsm8k is not None:
+        beyond += read_questions(gsm8k)[amounts.gsm8k : amounts.gsm8k + amounts.fit_unanswerable]
+    sampled += [s for group in sample_answers(engine, beyond, 3, amounts.seed) for s in group]
+    rows = [(s.answer.upto(i), int(s.correct), 1) for s in sampled for i in range(len(s.answer.segments) + 1)]
     for (_, answer), group in zip(picked, complete(engine, picked, amounts.oracle_k, amounts.seed + 7), strict=True):
         rows.append((answer, sum(s.correct for s in group), amounts.oracle_k))
     return rows

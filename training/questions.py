@@ -62,34 +62,9 @@ def _skeleton(text: str) -> str:
     return re.sub(r"\d+", "0", text)
 
 
-ONSETS = (
-    "b",
-    "bl",
-    "d",
-    "dr",
-    "f",
-    "g",
-    "gr",
-    "k",
-    "kl",
-    "l",
-    "m",
-    "n",
-    "p",
-    "pr",
-    "qu",
-    "r",
-    "s",
-    "st",
-    "t",
-    "tr",
-    "v",
-    "w",
-    "y",
-    "z",
-)
-NUCLEI = ("a", "e", "i", "o", "u", "ai", "ea", "or", "an", "el", "in", "un")
-NAME_ENDINGS = ("ia", "or", "una", "ek", "stan", "burg", "ium", "land", "o", "ana")
+ONSETS = "b bl d dr f g gr k kl l m n p pr qu r s st t tr v w y z"
+NUCLEI = "a e i o u ai ea or an el in un"
+NAME_ENDINGS = "ia or una ek stan burg ium land o ana"
 OPEN = (
     "How can I {verb} {topic}?",
     "Write a short poem about {topic}.",
@@ -118,8 +93,8 @@ def unanswerable(split: str, count: int, seed: int) -> list[Question]:
 
 def _invented(split: str, rng: random.Random) -> str:
     """A fact question about something that does not exist."""
-    syllables = "".join(rng.choice(ONSETS) + rng.choice(NUCLEI) for _ in range(rng.randint(1, 2)))
-    subject = (syllables + rng.choice(ONSETS) + rng.choice(NAME_ENDINGS)).capitalize()
+    syllables = "".join(rng.choice(ONSETS.split()) + rng.choice(NUCLEI.split()) for _ in range(rng.randint(1, 2)))
+    subject = (syllables + rng.choice(ONSETS.split()) + rng.choice(NAME_ENDINGS.split())).capitalize()
     relation = rng.choice(tuple(facts.PHRASINGS))
     return rng.choice(facts.PHRASINGS[relation]).format(subject=subject)
 

@@ -1,0 +1,72 @@
+"""The fitted combination: it finds what depends on two inputs together, and means the same after it was written and read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from estimator.calibration import Combiner, Logistic, products
+from estimator.levels import LEVEL_VALUES, tilt
+from estimator.metrics import auroc, ece
+from estimator.signals import SIGNALS, signals
+from estimator.types import Answer, Segment, StopReason
+from training.combine import Reading, fit
+
+
+def readings(count: int, seed: int) -> list[Reading]:
+    """The adapter is right where the second signal is high and worthless where it is low."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for i in range(count):
+        chance, trust = rng.uniform(0.05, 0.95), rng.integers(2)
+        read = chance if trust else rng.uniform(0.05, 0.95)
+        free = rng.normal(size=len(SIGNALS))
+        free[1] = trust
+        state = ("question", "partial", "complete")[i % 3]
+        levels = tilt(np.full(len(LEVEL_VALUES), 0.1), read)
+        out.append(Reading(state, levels, free if state != "question" else np.zeros(0), int(rng.random() < chance), 1))
+    return out
+
+
+@pytest.fixture(scope="module")
+def combiner() -> Combiner:
+    return fit(readings(6000, 0), base_hash="b", adapter_hash="a", data_hash="d", seed=0)
+
+
+def applied(combiner: Combiner, rows: list[Reading]) -> np.ndarray:
+    from estimator.calibration import adapter_inputs
+
+    inputs = np.array([np.concatenate([adapter_inputs(r.levels), r.signals]) for r in rows])
+    return combiner.combined["partial"](inputs)
+
+
+def test_it_trusts_the_adapter_where_the_signals_say_so(combiner: Combiner) -> None:
+    rows = [r for r in readings(6000, 1) if r.state == "partial"]
+    values, right = applied(combiner, rows), np.array([r.correct for r in rows])
+    trusted = np.array([r.signals[1] == 1 for r in rows])
+    assert auroc(values[trusted], right[trusted]) > 0.75
+    assert values[trusted].std() > 1.5 * values[~trusted].std()  # without products they would be equal
+    assert ece(values, right) < 0.05
+
+
+def test_it_means_the_same_after_it_was_written(combiner: Combiner) -> None:
+    rows = [r for r in readings(60, 2) if r.state == "partial"]
+    again = Combiner.model_validate_json(combiner.model_dump_json())
+    np.testing.assert_array_equal(applied(again, rows), applied(combiner, rows))
+
+
+def test_products_are_those_of_each_pair_once() -> None:
+    np.testing.assert_array_equal(products(np.array([[2.0, 3.0, 5.0]])), [[4.0, 6.0, 10.0, 9.0, 15.0, 25.0]])
+
+
+def test_no_input_runs_away() -> None:
+    model = Logistic(inputs=["a"], centre=[0.0], scale=[1.0], weights=[0.5], bias=0.0, pairs=[-1.0])
+    np.testing.assert_array_equal(model(np.array([[3.0]])), model(np.array([[1e9]])))
+
+
+def test_signals_stand_in_the_order_of_their_names() -> None:
+    segment = Segment((1, 2, 3), (-0.5, -1.0, -0.1), (0.2, 0.3, 0.4), StopReason.POSITION)
+    found = dict(zip(SIGNALS, signals(Answer((7,) * 20, (segment,))), strict=True))
+    assert found["min_logprob"] == -1.0 and found["second_min_logprob"] == -0.5 and found["max_entropy"] == 0.4
+    assert found["num_segments"] == 1 and found["log_tokens"] == pytest.approx(np.log(3))
+    assert found["log_prompt_tokens"] == pytest.approx(np.log(20))
