@@ -56,7 +56,7 @@ def report(ours: float = 0.9, rival: float = 0.3, kinds: tuple[str, ...] = ("ari
     )
     oracle = measured("oracle", made, 1.0, samples=True)
     evidence: Any = SimpleNamespace(
-        cases=made, methods=methods, finece=methods[:2], kinds=("all", *kinds), plan=SimpleNamespace(draws=20)
+        cases=made, methods=methods, oracle=oracle, finece=methods[:2], kinds=("all", *kinds), plan=SimpleNamespace(draws=20)
     )
     rows = list(table_rows(made, (*methods, oracle), ("all", *kinds), 20, oracle.raw))
     rows += curves.rows(evidence) + drift.rows(evidence) + accepted.rows(evidence)

@@ -16,9 +16,9 @@ class Plan:
     the embedded base's training (making that text again takes a minute or two)."""
 
     seeds: tuple[int, ...] = (77, 78, 79)
-    per_kind: int = 110
+    per_kind: int = 90
     learn: int = 400
-    platt: int = 110
+    platt: int = 60
     samples: int = 30
     oracle: int = 64
     draws: int = 400

@@ -33,7 +33,7 @@ def reliability(report: Report) -> Any:
             )
         axis.set(title=title, xlabel="confidence", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes[0].set_ylabel("share that was right")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=2)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 0.88), ncols=2)
     return figure
 
 
@@ -136,9 +136,11 @@ def _labels(axis: Any, found: list[Row]) -> None:
         column = round(math.log10(r["tokens"] + 10))
         lowest[column] = min(r["auroc"], lowest.get(column, math.inf) - LABEL_GAP * (high - low))
         colour = COLOURS.get(r["method"], style.INK)
-        place, at = (r["tokens"], r["auroc"]), (1.25 * r["tokens"] + 1, lowest[column])
-        arrow = {"arrowstyle": "-", "color": style.GRID, "lw": 0.8}
-        axis.annotate(r["method"], place, at, fontsize=9, color=colour, va="center", arrowprops=arrow)
+        left = r["method"] in COLOURS and r["tokens"] > 0  # FineCE's names stand left, where no rival's are
+        at = (0.8 * r["tokens"] - 1 if left else 1.25 * r["tokens"] + 1, lowest[column])
+        line = {"arrowstyle": "-", "color": style.GRID, "lw": 0.8}
+        look = {"fontsize": 9, "color": colour, "va": "center", "ha": "right" if left else "left"}
+        axis.annotate(r["method"], (r["tokens"], r["auroc"]), at, arrowprops=line, **look)
 
 
 PICTURES = {
@@ -148,7 +150,11 @@ PICTURES = {
         "risk",
         "Taking only the surest answers: how many of them are wrong. Lower is better.",
     ),
-    "Confidence along the answer": (along, "along", "Mean and middle half, of answers that ended right and that did not."),
+    "Confidence along the answer": (
+        along,
+        "along",
+        "What was last read by then: mean and middle half, of answers that ended right and of those that did not.",
+    ),
     "Looking ahead": (look_ahead, "bci", "Backward Confidence Integration; w = d = 0 is none. Darker is worse."),
     "Cost and AUROC": (
         cost,

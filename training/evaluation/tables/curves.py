@@ -14,7 +14,7 @@ from training.evaluation.tables.positions import token_ratios
 
 PLACES = ("question", "first", "penultimate", "complete")
 POINTS = 40
-FIFTHS = 5
+SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def rows(evidence: Evidence) -> list[Row]:
@@ -51,16 +51,15 @@ def _risk(place: str, m: Measured, values: np.ndarray, correct: np.ndarray) -> l
 
 
 def _along(m: Measured, cases: Cases) -> list[Row]:
-    """Mean confidence by how much of the answer is written, of answers that ended right and of those that did not."""
+    """The confidence last read by each share of the answer, for all answers alike: of those that ended right, and wrong."""
     ratios, correct = token_ratios(cases), cases.correct
-    steps = np.ceil(np.where(ratios == 1, 2, ratios) * FIFTHS)  # the complete answer is a step of its own
     out = []
-    for ended, name in ((1.0, "right"), (0.0, "wrong")):
-        for step in sorted(set(steps)):
-            at = np.flatnonzero((steps == step) & (correct == ended))
+    for share in SHARES:
+        last = np.array(list({s.answer: i for i, s in enumerate(cases.spots) if ratios[i] <= share}.values()))
+        for ended, name in ((1.0, "right"), (0.0, "wrong")):
+            at = last[correct[last] == ended]
             if len(at):
                 low, middle, high = np.percentile(m.raw[at], [25, 50, 75])
                 own = {"ended": name, "confidence": float(m.raw[at].mean()), "quarter": low, "median": middle}
-                position = f"{float(ratios[at].mean()):.2f}"
-                out.append(row("along", "all", position, m.name, len(at), **own, three_quarters=high))
+                out.append(row("along", "all", f"{share:.1f}", m.name, len(at), **own, three_quarters=high))
     return out
