@@ -43,8 +43,10 @@ class Request:
     processes: int | None
 
     def recipe(self, seed: int) -> FinetuneRecipe:
-        optimiser = (PAPER_OPTIMISER if self.paper else {}) | ({"lr": self.lr} if self.lr is not None else {})
-        chosen = {"seed": seed, "technique": self.technique, "processes": self.processes or _processes()}
+        optimiser: dict[str, Any] = dict(PAPER_OPTIMISER) if self.paper else {}
+        if self.lr is not None:
+            optimiser["lr"] = self.lr
+        chosen: dict[str, Any] = {"seed": seed, "technique": self.technique, "processes": self.processes or _processes()}
         return FinetuneRecipe(**chosen | self.changes | optimiser)
 
     def folder(self, seed: int) -> Path:

@@ -63,12 +63,19 @@ def test_an_adapter_of_another_base_is_refused(files: tuple[Path, Path]) -> None
 
 
 @pytest.mark.parametrize("name", ["finece.json", "combiner.json"])
-def test_a_missing_or_broken_card_is_refused(files: tuple[Path, Path], name: str) -> None:
+def test_a_broken_card_is_refused(files: tuple[Path, Path], name: str) -> None:
     base, adapter = files
     (adapter / name).write_text("{}")
     refused(base, adapter, name)
-    (adapter / name).unlink()
-    refused(base, adapter, name)
+
+
+def test_without_a_card_nothing_loads_and_without_a_combination_the_adapter_alone(files: tuple[Path, Path]) -> None:
+    base, adapter = files
+    (adapter / "combiner.json").unlink()
+    loaded = load(str(base), str(adapter))
+    assert loaded.scorer.name == "adapter" and "controller train --combine" in loaded.warnings[0]
+    (adapter / "finece.json").unlink()
+    refused(base, adapter, "finece.json")
 
 
 def test_doctor_reports_instead_of_raising(files: tuple[Path, Path]) -> None:

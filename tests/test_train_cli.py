@@ -17,7 +17,7 @@ from tests.training_data import answer_to, labels_of, save_base
 from training import labelling
 from training.labels import write_labels
 
-QUICK = ("--processes", 1, "--epochs", 1, "--rank", 4, "--tokens-per-step", 800, "--every", 1)
+QUICK = ("--processes", "1", "--epochs", "1", "--rank", "4", "--tokens-per-step", "800", "--every", "1")
 
 
 @pytest.fixture(scope="module")

@@ -96,8 +96,9 @@ def transfer(context: StudyContext) -> list[Row]:
     rows = []
     for name, (labels, right) in drawn.items():
         made = estimator(context, f"labels-of-{name.replace(', ', '-').replace(' ', '-')}", labels)
-        known = {"accuracy": float(right.mean()), "agreement": float((right * own + (1 - right) * (1 - own)).mean())}
-        rows += measured(context, "transfer", "labels of another model", name, made, **known)
+        agreement = float((right * own + (1 - right) * (1 - own)).mean())
+        study = "labels of another model"
+        rows += measured(context, "transfer", study, name, made, None, accuracy=float(right.mean()), agreement=agreement)
     return rows
 
 
