@@ -131,15 +131,12 @@ def _labels(axis: Any, found: list[Row]) -> None:
     """Names for FineCE, the oracle and the best others, pushed apart where they would overlap; the tables name all."""
     rivals = sorted((r for r in found if r["method"] not in COLOURS), key=lambda r: -r["auroc"])[:SHOWN_RIVALS]
     low, high = axis.get_ylim()
-    lowest: dict[float, float] = {}  # by where on the axis, roughly
+    lowest = math.inf
     for r in sorted([*(r for r in found if r["method"] in COLOURS), *rivals], key=lambda r: -r["auroc"]):
-        column = round(math.log10(r["tokens"] + 10))
-        lowest[column] = min(r["auroc"], lowest.get(column, math.inf) - LABEL_GAP * (high - low))
-        colour = COLOURS.get(r["method"], style.INK)
-        left = r["method"] in COLOURS and r["tokens"] > 0  # FineCE's names stand left, where no rival's are
-        at = (0.8 * r["tokens"] - 1 if left else 1.25 * r["tokens"] + 1, lowest[column])
+        lowest = min(r["auroc"], lowest - LABEL_GAP * (high - low))
+        at = (1.25 * r["tokens"] + 1, lowest)
         line = {"arrowstyle": "-", "color": style.GRID, "lw": 0.8}
-        look = {"fontsize": 9, "color": colour, "va": "center", "ha": "right" if left else "left"}
+        look = {"fontsize": 9, "color": COLOURS.get(r["method"], style.INK), "va": "center"}
         axis.annotate(r["method"], (r["tokens"], r["auroc"]), at, arrowprops=line, **look)
 
 
