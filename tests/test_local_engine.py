@@ -130,6 +130,16 @@ def test_the_base_generates_the_same_bits_with_and_without_an_adapter(tiny: Any,
     assert loaded.sample(requests, sampling) == before
 
 
+def test_no_end_token_is_text(tiny: Any) -> None:
+    """Chat models have several: the end of the turn, and the end of all text."""
+    model, tokenizer = copy.deepcopy(tiny[0]), tiny[1]
+    other = next(i for i in range(len(tokenizer)) if i != tokenizer.eos_token_id)
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, other]
+    engine = LocalEngine(model, tokenizer, name="tiny")
+    written = engine.text_ids("so 4")
+    assert engine.decode([*written, other]) == engine.decode([*written, engine.end_id]) == "so 4"
+
+
 def test_the_adapter_does_read_something(tiny: Any) -> None:
     engine = with_adapter(tiny)
     levels = engine.levels([engine.prompt_ids(p) for p in PROMPTS[:3]])

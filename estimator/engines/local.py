@@ -78,7 +78,8 @@ class LocalEngine:
             if net is not None:
                 kernels.install(net)
         self.table = break_table(pieces)
-        self.decoder = Decoder(model, _end_ids(model, tokenizer), self.table, max_rows)
+        self.ends = _end_ids(model, tokenizer)
+        self.decoder = Decoder(model, self.ends, self.table, max_rows)
         self.base_cache, self.adapter_cache = PrefixCache(), PrefixCache()
         self._usage = Usage()
         self._lock, self._count_lock = threading.RLock(), threading.Lock()
@@ -102,7 +103,7 @@ class LocalEngine:
         return text_ids(self.tokenizer, text)
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        return self.tokenizer.decode([i for i in token_ids if i != self.end_id], skip_special_tokens=False)
+        return self.tokenizer.decode([i for i in token_ids if i not in self.ends], skip_special_tokens=False)
 
     def sample(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         self._check_lengths([r.prefix for r in requests], room=1)
