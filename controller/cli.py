@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from controller.commands import doctor, evaluate, label, replay, score, solve, train, tune
+from controller.commands import doctor, evaluate, label, replay, score, serve, solve, train, tune
 
 PACKAGE = "finece-controller"
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (solve, score, replay, tune, label, train, evaluate, doctor):
+for module in (solve, score, replay, tune, label, train, evaluate, serve, doctor):
     app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
 
 

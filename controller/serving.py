@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,7 @@ ROWS = 16  # sequences at full context that the KV cache of a CPU server is made
 STOP_SECONDS = 20.0
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-REASONS = ("Error", "error:", "Exception", "Traceback")
+REASONS = ("Error", "error:", "Exception")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,13 @@ def environment_of(service: Service) -> dict[str, str]:
     if service.api_key is not None:
         set_ |= {"VLLM_API_KEY": service.api_key}
     return set_
+
+
+def as_shell(service: Service) -> str:
+    """Both as a line for a shell; a key stays out of it."""
+    shown = {k: "$CONTROLLER_API_KEY" if k == "VLLM_API_KEY" else shlex.quote(v) for k, v in environment_of(service).items()}
+    words = [f'{k}="{v}"' if v.startswith("$") else f"{k}={v}" for k, v in shown.items()]
+    return " ".join([*words, shlex.join(command_of(service))])
 
 
 def check_service(service: Service) -> None:
@@ -178,10 +186,16 @@ def wait_until_ready(service: Service, process: subprocess.Popen[bytes], log: Pa
     raise Failure(f"vLLM did not answer within {seconds:.0f} s: {reason_in(log)} (all of it: {log})")
 
 
+def watch(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for the server's end, which only an interruption should bring. ``Failure`` where it ends by itself."""
+    code = process.wait()
+    raise Failure(f"vLLM ended with code {code}: {reason_in(log)} (all of it: {log})")
+
+
 def reason_in(log: Path) -> str:
     """The last line of a log that names an error, else its last line."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    named = [line for line in lines if any(r in line for r in REASONS[:3])]
+    named = [line for line in lines if any(r in line for r in REASONS)]
     return (named or lines or ["it said nothing"])[-1]
 
 

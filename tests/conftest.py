@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models are slower on two threads, and much slower beside other work
+pytest_plugins = ["tests.vllm_server"]
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

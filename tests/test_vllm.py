@@ -1,0 +1,152 @@
+"""The vLLM engine on a real server: the same answers as the local engine, and the server's traps kept shut."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from estimator.answers import is_correct
+from estimator.engines.base import ContextTooLong, EngineUnreachable, SampleRequest, Sampling
+from estimator.engines.client import ServerClient
+from estimator.engines.vllm import VllmEngine
+from estimator.loading import Loaded, LoadError
+from estimator.positions import Position, cut, parse_position
+from estimator.served import load_served
+from estimator.types import Answer, Question, Segment
+from training.questions import KINDS, questions
+
+GREEDY = Sampling(temperature=0.0, max_tokens=200)
+BLOCK = 32
+SCORE_TOLERANCE = 1e-3  # both engines in float32; only the order of sums differs
+
+
+@pytest.fixture(scope="module")
+def greedy(embedded: Loaded, served: Loaded) -> list[tuple[Any, Any]]:
+    """Greedy answers to 200 questions of all kinds, as (local segment, served segment) behind the same prompt."""
+    asked = [q for k in KINDS for q in questions(k, "test", 67, 3)][:200]
+    prompts = [embedded.engine.prompt_ids(q.text) for q in asked]
+    assert [served.engine.prompt_ids(q.text) for q in asked] == prompts
+    requests = [SampleRequest(p) for p in prompts]
+    pairs = zip(embedded.engine.sample(requests, GREEDY), served.engine.sample(requests, GREEDY), strict=True)
+    return [(p, ours[0], theirs[0]) for p, (ours, theirs) in zip(prompts, pairs, strict=True)]
+
+
+def test_greedy_text_is_identical(greedy: list[Any]) -> None:
+    assert len(greedy) == 200
+    assert [(t.token_ids, t.stop) for _, _, t in greedy] == [(o.token_ids, o.stop) for _, o, _ in greedy]
+    np.testing.assert_allclose(_flat([t.logprobs for _, _, t in greedy]), _flat([o.logprobs for _, o, _ in greedy]), atol=1e-3)
+
+
+def test_scores_are_equal_at_every_position(embedded: Loaded, served: Loaded, greedy: list[Any]) -> None:
+    """The estimator's reading within 1e-3; the combination also sees entropies, which a server truncates, and may move by
+    what that moves it."""
+    ours = embedded.scorer.score([a for p, o, _ in greedy for a in _prefixes(embedded, p, o)])
+    theirs = served.scorer.score([a for p, _, t in greedy for a in _prefixes(served, p, t)])
+    adapter = [[c.parts["adapter"] for c in side] for side in (ours, theirs)]
+    np.testing.assert_allclose(adapter[1], adapter[0], atol=SCORE_TOLERANCE)
+    gap = np.abs(np.array([c.value for c in theirs]) - np.array([c.value for c in ours]))
+    assert gap.mean() < 0.002 and gap.max() < 0.03
+    entropies = np.abs(_flat([t.entropies for _, _, t in greedy]) - _flat([o.entropies for _, o, _ in greedy]))
+    assert entropies.mean() < 0.01
+
+
+def test_sampled_accuracy_is_statistically_the_same(embedded: Loaded, served: Loaded) -> None:
+    asked = [q for k in KINDS for q in questions(k, "test", 25, 8)]
+    shares = []
+    for loaded in (embedded, served):
+        requests = [SampleRequest(loaded.engine.prompt_ids(q.text), n=4, seed=2) for q in asked]
+        done = loaded.engine.sample(requests, Sampling(max_tokens=200))
+        shares.append([_accuracy(loaded, q, segments) for q, segments in zip(asked, done, strict=True)])
+    difference = np.array(shares[0]) - np.array(shares[1])  # paired by question
+    assert abs(difference.mean()) < 4 * difference.std() / np.sqrt(len(asked)) + 1e-9
+
+
+def test_an_append_only_score_costs_its_new_tokens_and_the_rest_of_a_block(served: Loaded) -> None:
+    loaded = _fork(served)
+    engine, answer = (
+        loaded.engine,
+        Answer(served.engine.prompt_ids("Ann has 31 red and 12 blue beads. How many has she in all?")),
+    )
+    engine.levels([answer.token_ids])
+    while not answer.finished and len(answer.segments) < 6:
+        before, known = engine.usage.scored, len(answer.token_ids)
+        [[segment]] = engine.sample([SampleRequest(answer.token_ids, seed=4)], Sampling(position=Position()))
+        answer = answer.then(segment)
+        engine.levels([answer.token_ids])
+        assert engine.usage.scored - before <= len(segment.token_ids) + known % BLOCK + BLOCK
+
+
+def test_base_and_estimator_in_one_batch_leave_each_other_alone(served: Loaded) -> None:
+    """With too few adapter slots the base's tokens come out of the adapter; with one of vLLM's model runners a score takes
+    the generation's entropies away."""
+    prompts = [served.engine.prompt_ids(q.text) for q in questions("arithmetic", "test", 12, 21)]
+    requests = [SampleRequest(p, seed=6) for p in prompts]
+    alone = [served.engine.sample([r], Sampling(max_tokens=60))[0][0] for r in requests]
+    read = served.engine.levels(prompts)
+    with ThreadPoolExecutor(24) as pool:
+        samples = [pool.submit(served.engine.sample, [r], Sampling(max_tokens=60)) for r in requests]
+        scores = [pool.submit(served.engine.levels, [p]) for p in prompts]
+        assert [f.result()[0][0].token_ids for f in samples] == [s.token_ids for s in alone]
+        np.testing.assert_allclose([f.result()[0][0].entropies[0] for f in samples], [s.entropies[0] for s in alone], atol=1e-3)
+        np.testing.assert_allclose([f.result()[0] for f in scores], read, atol=1e-4)
+
+
+def test_the_log_probabilities_are_those_of_temperature_one(served: Loaded) -> None:
+    prompt = served.engine.prompt_ids("Tom has 3 pens and buys 4 more. How many pens does he have?")
+    for temperature in (0.0, 0.5, 1.5):
+        [[segment]] = served.engine.sample([SampleRequest(prompt, seed=3)], Sampling(temperature=temperature, max_tokens=12))
+        logprobs, entropies = served.engine.annotate(prompt, segment.token_ids)
+        np.testing.assert_allclose(segment.logprobs, logprobs, atol=1e-3)
+        np.testing.assert_allclose(segment.entropies, entropies, atol=1e-3)
+
+
+@pytest.mark.parametrize("position", ["periodic:5", "entropy:0.5"])
+def test_other_positions_are_cuts_of_the_same_answer(served: Loaded, position: str) -> None:
+    where, engine = parse_position(position), served.engine
+    prompt = engine.prompt_ids("A box holds 6 eggs. How many eggs are in 7 boxes?")
+    [[whole]] = engine.sample([SampleRequest(prompt)], Sampling(temperature=0, max_tokens=40))
+    [[first]] = engine.sample([SampleRequest(prompt)], Sampling(temperature=0, max_tokens=40, position=where))
+    assert first.token_ids == cut(whole, where, engine.table)[0].token_ids
+
+
+def test_a_prompt_beyond_the_context_is_refused_before_it_is_sent(served: Loaded) -> None:
+    for call in (lambda p: served.engine.levels([p]), lambda p: served.engine.sample([SampleRequest(p)], Sampling())):
+        with pytest.raises(ContextTooLong, match="1024"):
+            call((5,) * 1024)
+
+
+@pytest.mark.parametrize(("model", "estimator"), [("nonsense", None), ("embedded", "nonsense"), ("finece", None)])
+def test_a_wrong_name_says_what_the_server_has(server_url: str, model: str, estimator: str | None) -> None:
+    client = ServerClient(server_url)
+    with pytest.raises(LoadError, match="embedded|finece"):
+        load_served(client, model, estimator)
+    client.close()
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:1", "ftp://x", "http://", "http://127.0.0.1:9"])
+def test_an_address_where_nothing_answers_says_so_soon(url: str) -> None:
+    with pytest.raises(EngineUnreachable, match="base-url|controller serve"):
+        load_served(ServerClient(url, patience=0))
+
+
+def _fork(loaded: Loaded) -> Loaded:
+    assert loaded.fork is not None
+    twin = loaded.fork()
+    assert isinstance(twin.engine, VllmEngine) and twin.engine.usage.scored == 0
+    return twin
+
+
+def _prefixes(loaded: Loaded, prompt: Any, segment: Any) -> list[Answer]:
+    whole = Answer(prompt, cut(segment, Position(), loaded.engine.table))
+    return [whole.upto(n) for n in range(len(whole.segments) + 1)]
+
+
+def _accuracy(loaded: Loaded, question: Question, segments: list[Segment]) -> float:
+    return float(np.mean([is_correct(question, loaded.engine.decode(s.token_ids)) for s in segments]))
+
+
+def _flat(rows: list[Any]) -> np.ndarray:
+    return np.array([v for row in rows for v in row])

@@ -1,0 +1,191 @@
+"""Whatever goes wrong between here and a real server ends in a retry that succeeds, or in a clear error and exit code 5."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from controller.cli import app
+from estimator.engines.base import EngineError, EngineUnreachable, SampleRequest, Sampling
+from estimator.engines.client import ServerClient
+from estimator.engines.vllm import VllmEngine
+from estimator.loading import Loaded
+from estimator.positions import parse_position
+from graphs.trace import read_trace
+from tests import fault_proxy as faults
+from tests.fault_proxy import FaultProxy, Spoil
+
+QUESTION = "Tom has 3 pens and buys 4 more. How many pens does he have?"
+SHORT = Sampling(max_tokens=8)
+
+
+def without(field: str) -> Spoil:
+    """A reply whose log-probabilities lack a field."""
+
+    def edit(body: bytes) -> bytes:
+        reply = json.loads(body)
+        for choice in reply["choices"]:
+            choice["logprobs"][field] = None
+        return json.dumps(reply).encode()
+
+    return faults.edited(edit)
+
+
+def with_nan(body: bytes) -> bytes:
+    return re.sub(rb"-\d+\.\d+", b"NaN", body, count=1)
+
+
+def with_clamped(body: bytes) -> bytes:
+    return re.sub(rb"-\d+\.\d+", b"-9999.0", body, count=1)
+
+
+PASSING: dict[str, Spoil] = {
+    "reset": faults.reset_at_once,
+    "reset in the middle": faults.reset_in_the_middle,
+    "429": faults.status("429 Too Many Requests", "Retry-After: 1"),
+    "500": faults.status("500 Internal Server Error"),
+    "503 while loading": faults.status("503 Service Unavailable"),
+    "hanging": faults.hang(3.0),
+    "truncated JSON": faults.edited(lambda body: body[: len(body) // 2]),
+    "no JSON": faults.edited(lambda body: b"<html>busy</html>"),
+    "a list": faults.edited(lambda body: b"[]"),
+    "NaN": faults.edited(with_nan),
+    "minus infinity": faults.edited(with_clamped),
+    "no log-probabilities": without("token_logprobs"),
+    "no top log-probabilities": without("top_logprobs"),
+}
+
+
+@pytest.fixture
+def proxy(server_url: str) -> Iterator[FaultProxy]:
+    made = FaultProxy(server_url)
+    yield made
+    made.close()
+
+
+def engine_behind(proxy: FaultProxy, served: Loaded, **options: Any) -> VllmEngine:
+    """The session's engine, with its requests going through the proxy."""
+    assert isinstance(served.engine, VllmEngine)
+    twin = served.engine.forked()
+    twin.client = ServerClient(proxy.url, **({"timeout": 2.0, "patience": 60.0} | options))
+    return twin
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_failure_that_passes_changes_nothing(proxy: FaultProxy, served: Loaded, fault: str) -> None:
+    engine = engine_behind(proxy, served)
+    request = SampleRequest(served.engine.prompt_ids(QUESTION), n=2, seed=5)
+    expected = served.engine.sample([request], SHORT), served.engine.levels([request.prefix])
+    proxy.faults.extend([PASSING[fault], faults.pass_on, PASSING[fault]])
+    begun = time.monotonic()
+    assert (engine.sample([request], SHORT), engine.levels([request.prefix])) == expected
+    assert proxy.served == 4
+    if fault == "429":
+        assert time.monotonic() - begun >= 2  # both times as long as the server asked for
+    assert engine.usage.generated == sum(len(s.token_ids) for s in expected[0][0])  # what was tried is not counted twice
+
+
+def test_a_stream_that_breaks_off_starts_again(proxy: FaultProxy, served: Loaded) -> None:
+    engine = engine_behind(proxy, served)
+    request = SampleRequest(served.engine.prompt_ids(QUESTION), seed=5)
+    sampling = Sampling(max_tokens=20, position=parse_position("entropy:0.4"))
+    proxy.faults.append(faults.reset_in_the_middle)
+    assert engine.sample([request], sampling) == served.engine.sample([request], sampling)
+
+
+@pytest.mark.parametrize("fault", [f for f in PASSING if f != "429"])
+def test_a_failure_that_stays_is_an_error_and_never_a_number(proxy: FaultProxy, served: Loaded, fault: str) -> None:
+    engine = engine_behind(proxy, served, timeout=0.5, patience=0.6)
+    proxy.faults.extend([PASSING[fault]] * 50)
+    for call in (lambda p: engine.levels([p]), lambda p: engine.sample([SampleRequest(p)], SHORT)):
+        with pytest.raises(EngineUnreachable) as raised:
+            call(served.engine.prompt_ids(QUESTION))
+        assert "\n" not in str(raised.value) and len(str(raised.value)) < 500
+    assert engine.usage.scored == engine.usage.generated == 0
+
+
+def test_a_server_that_is_killed_and_comes_back(proxy: FaultProxy, served: Loaded) -> None:
+    engine = engine_behind(proxy, served)
+    request = SampleRequest(served.engine.prompt_ids(QUESTION), seed=5)
+    proxy.refuse(1.5)
+    assert engine.sample([request], SHORT) == served.engine.sample([request], SHORT)
+    with pytest.raises(EngineUnreachable, match="nothing answers"):
+        proxy.refuse(30)
+        engine_behind(proxy, served, patience=0.5).levels([request.prefix])
+
+
+@pytest.mark.parametrize(
+    ("status", "match"), [("401 Unauthorized", "key"), ("404 Not Found", "--model"), ("418 Teapot", "418")]
+)
+def test_what_repeating_cannot_mend_is_not_repeated(proxy: FaultProxy, served: Loaded, status: str, match: str) -> None:
+    engine = engine_behind(proxy, served)
+    proxy.faults.extend([faults.status(status)] * 9)
+    with pytest.raises(EngineUnreachable, match=match):
+        engine.levels([served.engine.prompt_ids(QUESTION)])
+    assert proxy.served == 1
+
+
+def test_a_refused_request_is_an_error_of_its_own(served: Loaded) -> None:
+    assert isinstance(served.engine, VllmEngine)
+    twin = served.engine.forked()
+    twin.max_context = 10**6
+    with pytest.raises(EngineError) as raised:
+        twin.sample([SampleRequest((5,) * 2000)], SHORT)
+    assert not isinstance(raised.value, EngineUnreachable)
+
+
+def test_an_adapter_that_is_unloaded_in_mid_run(served: Loaded) -> None:
+    assert isinstance(served.engine, VllmEngine)
+    twin = served.engine.forked()
+    twin.adapter = "gone"
+    with pytest.raises(EngineUnreachable, match="gone.*--estimator"):
+        twin.levels([served.engine.prompt_ids(QUESTION)])
+
+
+def test_closing_gives_up_what_is_under_way(proxy: FaultProxy, served: Loaded) -> None:
+    engine = engine_behind(proxy, served, timeout=60)
+    proxy.faults.append(faults.hang(30))
+    threading.Timer(0.5, engine.client.close).start()
+    begun = time.monotonic()
+    with pytest.raises(EngineUnreachable, match="closed"):
+        engine.levels([served.engine.prompt_ids(QUESTION)])
+    assert time.monotonic() - begun < 10
+
+
+def run(proxy: FaultProxy, *arguments: object) -> Any:
+    return CliRunner().invoke(app, [str(a) for a in ("solve", *arguments, "--engine", "vllm", "--base-url", proxy.url)])
+
+
+def test_exit_code_and_trace_when_the_server_goes(
+    proxy: FaultProxy, served: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CONTROLLER_PATIENCE", "1")
+    proxy.faults.extend([faults.pass_on] * 4 + [faults.status("503 Service Unavailable")] * 99)
+    result = run(proxy, QUESTION, "--accept", "0.3", "--trace", "t.jsonl")
+    assert (result.exit_code, result.stderr.count("\n")) == (5, 1)
+    assert read_trace("t.jsonl").events[-1].event == "interrupted"
+
+
+def test_a_file_of_questions_survives_faults_in_order(
+    proxy: FaultProxy, served: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = [f"Ann has {k} pens and buys {k + 1} more. How many pens does she have?" for k in range(3, 11)]
+    Path("q.txt").write_text("\n".join(asked))
+    kinds = [faults.reset_at_once, faults.status("500 Oops"), faults.reset_in_the_middle, faults.edited(with_nan)]
+    proxy.faults.extend(fault for kind in kinds for fault in (*[faults.pass_on] * 5, kind))
+    for out, more in (("many.jsonl", ("--concurrency", 6)), ("one.jsonl", ("--concurrency", 1))):
+        assert run(proxy, "--file", "q.txt", "--out", out, *more).exit_code == 0
+    rows = [[json.loads(line) for line in Path(f).read_text().splitlines()] for f in ("many.jsonl", "one.jsonl")]
+    assert [r["question"] for r in rows[0]] == asked
+    kept = [[(r["answer"], r["tokens"]["answer"], round(r["confidence"], 3)) for r in side] for side in rows]
+    assert kept[0] == kept[1]
