@@ -113,6 +113,7 @@ class DecisionEvent(Record):
     scores: list[float]
     finished: bool
     stated: bool = True
+    full: bool = False
     spent: int
     revisions: int
 

@@ -37,7 +37,7 @@ class MeteredScorer:
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """The live objects of a run. ``clock`` gives seconds; ``room`` is always what is left of the budget, in tokens."""
+    """The live objects of a run. ``clock`` gives seconds; ``room`` is always what budget and context leave, in tokens."""
 
     engine: Engine
     scorer: Scorer
@@ -47,6 +47,11 @@ class Instruments:
 
     def meter(self) -> MeteredScorer:
         return MeteredScorer(self.scorer, self.engine, self.clock)
+
+    def context_room(self, answer: Answer) -> int:
+        """Tokens that the model's context leaves behind ``answer``. One is kept back: an engine may have to write a token to
+        read the estimator behind the last one."""
+        return self.engine.max_context - len(answer.token_ids) - 1
 
     def sample(self, answer: Answer, room: int, first_index: int) -> tuple[Segment, float]:
         """One new segment behind ``answer``, and the seconds it took."""

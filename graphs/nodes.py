@@ -80,7 +80,8 @@ class Nodes:
         branch = state["branch"]
         if branch is not None:
             return self._write(state, segment_of(branch["segment"]), "answer", seconds=0.0, reused=True)
-        segment, seconds = self.use.sample(answer_of(state), self._room(state), first_index=0)
+        answer = answer_of(state)
+        segment, seconds = self.use.sample(answer, self._room(state, answer), first_index=0)
         return self._write(state, segment, "answer", seconds=seconds)
 
     def estimate(self, state: State) -> Update:
@@ -94,9 +95,9 @@ class Nodes:
 
     def look_ahead(self, state: State) -> Update:
         """Sample and score what could come next, and fold it back into the confidence here (paper, equation 3)."""
-        alpha, meter = self.use.policy.alpha, self.use.meter()
-        tree, seconds = self.use.look_ahead(answer_of(state), self._room(state), meter)
-        if not tree.branches:  # the answer is complete, or the budget too small: the score stays what it is
+        alpha, meter, answer = self.use.policy.alpha, self.use.meter(), answer_of(state)
+        tree, seconds = self.use.look_ahead(answer, self._room(state, answer), meter)
+        if not tree.branches:  # the answer is complete, or the room too small: the score stays what it is
             return {"branch": None}
         adjusted, best = tree.adjusted(in_force(state["steps"][-1]), alpha), tree.best(alpha)
         self.emit(
@@ -140,7 +141,8 @@ class Nodes:
 
     def decide(self, state: State) -> Update:
         """Ask the policy what to do next."""
-        standing = standing_of(state, stated=not finished(state) or self._final_answer(state) is not None)
+        stated = not finished(state) or self._final_answer(state) is not None
+        standing = standing_of(state, stated=stated, full=self.use.context_room(answer_of(state)) < 1)
         decision = decide(standing, self.use.policy)
         action = decision.action.value
         facts = {**asdict(standing), "scores": list(standing.scores)}
@@ -154,7 +156,8 @@ class Nodes:
         assert cut is not None, "a decision to revise says where"
         # Sample 0 and the look-ahead's samples at this place are taken, and so are those of earlier revisions.
         first_index = max(1, self.use.policy.width) + state["revisions"]
-        segment, seconds = self.use.sample(answer_of(state).upto(cut), self._room(state), first_index)
+        answer = answer_of(state).upto(cut)
+        segment, seconds = self.use.sample(answer, self._room(state, answer), first_index)
         kept, cut_off = state["steps"][: cut + 1], state["steps"][cut + 1 :]
         cut_state: State = {**state, "steps": kept, "revisions": state["revisions"] + 1}
         return {
@@ -180,8 +183,8 @@ class Nodes:
     def _final_answer(self, state: State) -> str | None:
         return final_answer(self.use.engine.decode(answer_ids(state)))
 
-    def _room(self, state: State) -> int:
-        return self.use.policy.budget - spent(state)
+    def _room(self, state: State, answer: Answer) -> int:
+        return min(self.use.policy.budget - spent(state), self.use.context_room(answer))
 
     def _write(self, state: State, segment: Segment, purpose: Purpose, *, seconds: float, reused: bool = False) -> Update:
         """Append a segment to the answer."""

@@ -67,13 +67,15 @@ class Policy(BaseModel):
 class Standing:
     """What a decision is made from. ``scores`` are the confidences in force (adjusted where looked ahead),
     ``scores[0]`` of the question and ``scores[i]`` after the i-th segment; ``finished`` says that the answer is
-    complete, ``stated`` that a final answer can be read from it; ``spent`` counts all tokens so far."""
+    complete, ``stated`` that a final answer can be read from it, ``full`` that the model's context has no room for more;
+    ``spent`` counts all tokens so far."""
 
     scores: tuple[float, ...]
     finished: bool
     spent: int
     revisions: int
     stated: bool = True
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def decide(standing: Standing, policy: Policy) -> Decision:
         return _when_complete(standing, policy)
     if standing.spent >= policy.budget:
         return Decision(Action.ABSTAIN, f"the budget of {policy.budget} tokens is spent", budget_spent=True)
+    if standing.full:
+        return Decision(Action.ABSTAIN, "the model's context is full", budget_spent=True)
     if len(standing.scores) == 1:
         return _at_the_question(standing.scores[0], policy)
     return _on_the_way(standing, policy)

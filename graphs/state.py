@@ -174,11 +174,12 @@ def counted(
     }
 
 
-def standing_of(state: State, *, stated: bool) -> Standing:
+def standing_of(state: State, *, stated: bool, full: bool) -> Standing:
     return Standing(
         scores=tuple(map(in_force, state["steps"])),
         finished=finished(state),
         spent=spent(state),
         revisions=state["revisions"],
         stated=stated,
+        full=full,
     )

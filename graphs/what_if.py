@@ -106,7 +106,7 @@ def _recorded_policy(trace: Trace) -> Policy:
 
 
 def _standing(event: DecisionEvent) -> Standing:
-    return Standing(tuple(event.scores), event.finished, event.spent, event.revisions, event.stated)
+    return Standing(tuple(event.scores), event.finished, event.spent, event.revisions, event.stated, event.full)
 
 
 def _tokens(events: Sequence[Event]) -> int:

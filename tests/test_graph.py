@@ -6,7 +6,7 @@ import pytest
 
 from graphs.events import LookaheadEvent, RevisionEvent, SegmentEvent
 from graphs.policy import Policy
-from tests.scenarios import BAD, GOOD, of, run, scene, texts
+from tests.scenarios import BAD, GOOD, QUESTION, of, run, scene, texts
 
 # Each way through
 
@@ -101,3 +101,17 @@ def test_a_revision_is_another_sample_than_the_look_ahead_saw():
     _, events = run(scene(BAD, BAD, third, values=values), Policy(width=2, depth=1, alpha=1.0))
     revised = [s for s in of(SegmentEvent, events) if s.purpose == "revision"]
     assert revised and revised[0].text.strip() == third[1] and revised[0].attempt == 1
+
+
+@pytest.mark.parametrize("width", [0, 2])
+def test_a_context_that_fills_up_ends_the_run_and_is_no_error(width: int) -> None:
+    prompt = len(scene(GOOD)[0].prompt_ids(QUESTION))
+    whole = prompt + len("\n\n".join(GOOD)) + 1
+    policy = Policy(width=width, depth=width, revise=0.0, drop=0.0, abstain=0.0, accept=0.0)
+    for context in range(prompt, whole + 3):
+        result, events = run(scene(GOOD, GOOD, max_context=context), policy)
+        fits = context > whole  # one token is kept for reading the estimator behind the last one
+        assert result.outcome == ("answered" if fits else "budget_spent")
+        assert fits or "context is full" in result.reason
+        written = sum(len(e.token_ids) for e in of(SegmentEvent, events))
+        assert prompt + written < max(context, prompt + 1)

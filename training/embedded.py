@@ -35,7 +35,7 @@ class Amounts:
     """How many questions of each kind, and how many samples each. ``sampled``: questions and answers for one-sample labels;
     ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions and answers of the combination's split,
     ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples, ``fit_unanswerable`` questions that it cannot answer;
-    ``tuning``: questions of each kind to tune the policy on."""
+    ``tuning``: questions of each kind to tune the policy on, drawn with ``tuning_seed``."""
 
     sampled: tuple[tuple[int, int], ...] = ((17_000, 2), (5_400, 4), (9_000, 3))
     monte_carlo: tuple[int, ...] = (400, 250, 250)
@@ -48,7 +48,8 @@ class Amounts:
     fit_oracle: int = 900
     oracle_k: int = 64
     fit_unanswerable: int = 300
-    tuning: int = 150
+    tuning: int = 200
+    tuning_seed: int = 22
     seed: int = 21
 
 
@@ -105,8 +106,8 @@ def fit_rows(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> list[
 
 def tuning_questions(amounts: Amounts) -> list[dict[str, object]]:
     """The policy's own split, as ``controller tune`` reads it."""
-    rows = [q for kind in KINDS for q in questions(kind, "policy", amounts.tuning, amounts.seed)]
-    order = np.random.default_rng(amounts.seed).permutation(len(rows))
+    rows = [q for kind in KINDS for q in questions(kind, "policy", amounts.tuning, amounts.tuning_seed)]
+    order = np.random.default_rng(amounts.tuning_seed).permutation(len(rows))
     return [
         {
             "id": q.id,

@@ -67,6 +67,11 @@ class Engine(Protocol):
     @property
     def usage(self) -> Usage: ...
 
+    @property
+    def max_context(self) -> int:
+        """Tokens that a prompt and its answer may have together."""
+        ...
+
     def prompt_ids(self, question: str) -> Tokens:
         """The prompt of a question (chat template included)."""
         ...

@@ -93,6 +93,10 @@ class LocalEngine:
         return self._usage
 
     @property
+    def max_context(self) -> int:
+        return self.decoder.max_context
+
+    @property
     def end_id(self) -> int:
         return self.tokenizer.eos_token_id
 
@@ -277,9 +281,10 @@ class LocalEngine:
 
     def _check_lengths(self, prefixes: Sequence[Tokens], room: int = 0) -> None:
         longest = max(map(len, prefixes), default=0)
-        context = self.decoder.max_context
-        if longest + room > context:
-            raise ContextTooLong(f"{longest} tokens do not fit {self.name}'s context of {context}: shorten the question")
+        if longest + room > self.max_context:
+            raise ContextTooLong(
+                f"{longest} tokens do not fit {self.name}'s context of {self.max_context}: shorten the question"
+            )
 
     def _count(self, **tokens: int) -> None:
         with self._count_lock:

@@ -48,7 +48,7 @@ class ScriptedEngine:
         entropy: float | Reading = 0.5,
         level_values: Sequence[float] = TENTHS,
         failures: Mapping[int, BaseException] | None = None,
-        max_context: int | None = None,
+        max_context: int = 1 << 20,
     ) -> None:
         self.name = name
         self.answers = {
@@ -131,7 +131,7 @@ class ScriptedEngine:
         if failure is not None:
             raise failure
         longest = max(map(len, prefixes), default=0)
-        if self.max_context is not None and longest + room > self.max_context:
+        if longest + room > self.max_context:
             raise ContextTooLong(
                 f"{longest} tokens do not fit {self.name}'s context of {self.max_context}: shorten the question"
             )
