@@ -37,6 +37,11 @@ class Diagnosis:
     def ok(self) -> bool:
         return all(f.ok for f in self.findings)
 
+    @property
+    def reached(self) -> bool:
+        """Whether the server, where one is named, answered at all."""
+        return all(f.ok for f in self.findings if f.name == "server")
+
     def report(self) -> dict[str, Any]:
         """The object of ``doctor --json``."""
         return {
@@ -73,7 +78,11 @@ def diagnose(settings: Settings) -> Diagnosis:
 
 
 def check_for(settings: Settings) -> list[Check]:
-    """Whether model and estimator fit together. Tests put in doubles here."""
+    """Whether model and estimator fit together, here or on a server. Tests put in doubles here."""
+    if settings.server_url is not None:
+        from controller.server_checks import check_server
+
+        return check_server(settings)
     return check(settings.model, settings.estimator)
 
 

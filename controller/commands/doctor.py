@@ -32,7 +32,7 @@ def command(
         diagnosis = _diagnose(
             {"model": model, "estimator": estimator, "engine": engine, "base_url": base_url, "policy": policy}, config, json
         )
-    raise typer.Exit(ExitCode.DONE if diagnosis.ok else ExitCode.FAILURE)
+    raise typer.Exit(ExitCode.DONE if diagnosis.ok else ExitCode.FAILURE if diagnosis.reached else ExitCode.UNREACHABLE)
 
 
 def _diagnose(flags: dict[str, Any], config: Path | None, json: bool) -> Diagnosis:

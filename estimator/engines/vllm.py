@@ -188,12 +188,13 @@ class VllmEngine:
             "logprobs": 0, "logprob_token_ids": self.level_ids,
         }  # fmt: skip
 
+    def read_request(self, prefix: Tokens) -> dict[str, Any]:
+        """The likeliest tokens after the prefix, by the base model."""
+        return {**PLAIN, "model": self.model, "prompt": list(prefix), "max_tokens": 1, "temperature": 0.0, "logprobs": TOP}
+
     async def _forced(self, prefix: Tokens, token: int) -> Written:
         """The reading of ``token`` as the next one after the prefix."""
-        body = {
-            **PLAIN, "model": self.model, "prompt": list(prefix), "max_tokens": 1, "temperature": 0.0,
-            "logprobs": TOP, "allowed_token_ids": [token],
-        }  # fmt: skip
+        body = self.read_request(prefix) | {"allowed_token_ids": [token]}
 
         def read(reply: Mapping[str, Any]) -> Written:
             [choice] = _choices(reply, 1)
