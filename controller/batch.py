@@ -19,7 +19,7 @@ from controller.assemble import Run
 from controller.errors import Failure, say
 from controller.runs import open_trace, run_one
 from estimator.engines.base import EngineError, EngineUnreachable
-from graphs.trace import Event
+from graphs.trace import Event, Header
 
 AHEAD = 2  # a row that takes long holds back no more than this many times the concurrency of finished ones
 
@@ -88,8 +88,8 @@ def _succeeded(future: Future[Any]) -> bool:
 def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
     """The line of one question; it ends at its next event once ``ending`` is set."""
 
-    def watch(_: Event) -> None:
-        if ending.is_set():
+    def watch(event: Event) -> None:
+        if ending.is_set() and not isinstance(event, Header):  # behind the header the trace can say that it was stopped
             raise Stopped
 
     question, path = job
