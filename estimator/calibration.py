@@ -5,6 +5,7 @@ Fitted on a split of their own (``training.combine``); here they are only applie
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +13,19 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from estimator.levels import LEVEL_VALUES, mean
-from estimator.signals import STATES
+from estimator.signals import SIGNALS, STATES
 
 
 class CombinerError(ValueError):
     """The fitted combination cannot be used; the message says why."""
 
 
-BOUND = 3.0  # standard deviations; beyond, products of inputs would run away
+BOUND = 4.0  # standard deviations; beyond, products of inputs would run away
 
 
 class Logistic(BaseModel):
-    """``sigmoid(bias + weights . z)`` of standardised inputs ``z = (x - centre) / scale``. With ``pairs``, the weights of
-    ``products(z)``, z is held within ``BOUND`` and they are added: what an input says may depend on the others."""
+    """``sigmoid(bias + weights . z)`` of standardised inputs ``z = (x - centre) / scale``. Where there are ``modifiers`` (names
+    of inputs), z is held within ``BOUND`` and ``pairs . products(z)`` is added: what an input says then depends on them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,23 +34,25 @@ class Logistic(BaseModel):
     scale: list[float]
     weights: list[float]
     bias: float
+    modifiers: list[str] = []
     pairs: list[float] = []
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities for rows of inputs."""
         z = (x - np.array(self.centre)) / np.array(self.scale)
-        if self.pairs:
+        if self.modifiers:
             z = np.clip(z, -BOUND, BOUND)
         total = z @ np.array(self.weights) + self.bias
-        if self.pairs:
-            total = total + products(z) @ np.array(self.pairs)
+        if self.modifiers:
+            total = total + products(z, [self.inputs.index(m) for m in self.modifiers]) @ np.array(self.pairs)
         return 1 / (1 + np.exp(-np.clip(total, -30, 30)))
 
 
-def products(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Squares and pairwise products of the last axis, ``z_i z_j`` for i <= j."""
-    i, j = np.triu_indices(z.shape[-1])
-    return z[..., i] * z[..., j]
+def products(z: NDArray[np.float64], modifiers: Sequence[int]) -> NDArray[np.float64]:
+    """``z_m z_i`` for each modifier m and every other input i (last axis). No squares: an input that is further out never says
+    less, so that what generation never wrote is judged like the worst of what it wrote."""
+    width = z.shape[-1]
+    return np.stack([z[..., m] * z[..., i] for m in modifiers for i in range(width) if i != m], -1)
 
 
 class Combiner(BaseModel):
@@ -75,10 +78,17 @@ def read_combiner(path: Path) -> Combiner:
         raise CombinerError(f"{path} is no fitted combination: {str(error).splitlines()[0]}") from error
     if missing := [s for s in STATES if s not in combiner.combined or s not in combiner.power]:
         raise CombinerError(f"{path} lacks the state {missing[0]}: fit it again")
+    if other := [s for s in STATES if combiner.combined[s].inputs != list(inputs_of(s))]:
+        raise CombinerError(f"{path} was fitted on other inputs for the state {other[0]}: fit it again for this version")
     return combiner
 
 
 ADAPTER_INPUTS = ("adapter_logit", "adapter_spread")
+
+
+def inputs_of(state: str) -> tuple[str, ...]:
+    """What the combination reads in a state: before anything is written there are no signals."""
+    return ADAPTER_INPUTS if state == "question" else (*ADAPTER_INPUTS, *SIGNALS)
 
 
 def adapter_inputs(levels: NDArray[np.float64]) -> NDArray[np.float64]:

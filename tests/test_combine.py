@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from estimator.calibration import Combiner, Logistic, products
+from estimator.calibration import Combiner, CombinerError, Logistic, adapter_inputs, products, read_combiner
 from estimator.levels import LEVEL_VALUES, tilt
 from estimator.metrics import auroc, ece
 from estimator.signals import SIGNALS, signals
@@ -14,14 +16,14 @@ from training.combine import Reading, fit
 
 
 def readings(count: int, seed: int) -> list[Reading]:
-    """The adapter is right where the second signal is high and worthless where it is low."""
+    """The adapter is right in long answers and worthless in short ones."""
     rng = np.random.default_rng(seed)
     out = []
     for i in range(count):
         chance, trust = rng.uniform(0.05, 0.95), rng.integers(2)
         read = chance if trust else rng.uniform(0.05, 0.95)
         free = rng.normal(size=len(SIGNALS))
-        free[1] = trust
+        free[SIGNALS.index("log_tokens")] = trust
         state = ("question", "partial", "complete")[i % 3]
         levels = tilt(np.full(len(LEVEL_VALUES), 0.1), read)
         out.append(Reading(state, levels, free if state != "question" else np.zeros(0), int(rng.random() < chance), 1))
@@ -34,16 +36,14 @@ def combiner() -> Combiner:
 
 
 def applied(combiner: Combiner, rows: list[Reading]) -> np.ndarray:
-    from estimator.calibration import adapter_inputs
-
     inputs = np.array([np.concatenate([adapter_inputs(r.levels), r.signals]) for r in rows])
     return combiner.combined["partial"](inputs)
 
 
-def test_it_trusts_the_adapter_where_the_signals_say_so(combiner: Combiner) -> None:
+def test_it_trusts_the_adapter_where_it_was_right(combiner: Combiner) -> None:
     rows = [r for r in readings(6000, 1) if r.state == "partial"]
     values, right = applied(combiner, rows), np.array([r.correct for r in rows])
-    trusted = np.array([r.signals[1] == 1 for r in rows])
+    trusted = np.array([r.signals[SIGNALS.index("log_tokens")] == 1 for r in rows])
     assert auroc(values[trusted], right[trusted]) > 0.75
     assert values[trusted].std() > 1.5 * values[~trusted].std()  # without products they would be equal
     assert ece(values, right) < 0.08
@@ -55,13 +55,24 @@ def test_it_means_the_same_after_it_was_written(combiner: Combiner) -> None:
     np.testing.assert_array_equal(applied(again, rows), applied(combiner, rows))
 
 
-def test_products_are_those_of_each_pair_once() -> None:
-    np.testing.assert_array_equal(products(np.array([[2.0, 3.0, 5.0]])), [[4.0, 6.0, 10.0, 9.0, 15.0, 25.0]])
+def test_products_are_those_of_a_modifier_with_every_other_input() -> None:
+    np.testing.assert_array_equal(products(np.array([[2.0, 3.0, 5.0]]), [1]), [[6.0, 15.0]])
 
 
 def test_no_input_runs_away() -> None:
-    model = Logistic(inputs=["a"], centre=[0.0], scale=[1.0], weights=[0.5], bias=0.0, pairs=[-1.0])
-    np.testing.assert_array_equal(model(np.array([[3.0]])), model(np.array([[1e9]])))
+    model = Logistic(
+        inputs=["a", "b"], centre=[0, 0], scale=[1, 1], weights=[0.5, 0.1], bias=0.0, modifiers=["b"], pairs=[-1.0]
+    )
+    np.testing.assert_array_equal(model(np.array([[4.0, 1.0]])), model(np.array([[1e9, 1.0]])))
+
+
+def test_a_combination_of_other_inputs_is_refused(combiner: Combiner, tmp_path: Path) -> None:
+    path = tmp_path / "combiner.json"
+    path.write_text(combiner.model_dump_json())
+    assert read_combiner(path) == combiner
+    path.write_text(combiner.model_dump_json().replace('"log_prompt_tokens"', '"mood"'))
+    with pytest.raises(CombinerError, match="other inputs.*fit it again"):
+        read_combiner(path)
 
 
 def test_signals_stand_in_the_order_of_their_names() -> None:

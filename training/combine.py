@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from estimator.calibration import ADAPTER_INPUTS, BOUND, Combiner, Logistic, adapter_inputs, products
+from estimator.calibration import BOUND, Combiner, Logistic, adapter_inputs, inputs_of, products
 from estimator.engines.base import Engine
 from estimator.engines.local import LocalEngine
 from estimator.levels import interval, sharpen, tilt
@@ -19,6 +19,7 @@ from estimator.types import Answer, Question
 from training.labelling import complete, sample_answers
 
 PRECISE = 32
+MODIFIERS = ("adapter_logit", "mean_entropy", "num_segments", "log_tokens", "log_prompt_tokens")
 STRENGTH = 0.03  # inverse of the penalty on the weights, chosen by cross-validation over items (see LOG.md)
 FEWEST = 30  # rows of a state below which nothing is fitted for it
 
@@ -72,10 +73,9 @@ def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_
             combined[state], power[state] = _reading_alone(state), 1.0
             continue
         both = np.array([np.concatenate([adapter_inputs(r.levels), r.signals]) for r in mine])
-        names = SIGNALS if state != "question" else ()
-        combined[state] = _logistic((*ADAPTER_INPUTS, *names), both, mine)
-        if names:
-            alone[state] = _logistic(names, np.array([r.signals for r in mine]), mine)
+        combined[state] = _logistic(inputs_of(state), both, mine)
+        if state != "question":
+            alone[state] = _logistic(SIGNALS, np.array([r.signals for r in mine]), mine)
         power[state] = _fit_power(mine, combined[state](both))
     return Combiner(
         base_hash=base_hash,
@@ -90,17 +90,18 @@ def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_
 
 def _reading_alone(state: str) -> Logistic:
     """The adapter's mean as it is: for a state that hardly occurs, as the middle of answers of one paragraph."""
-    names = (*ADAPTER_INPUTS, *(SIGNALS if state != "question" else ()))
+    names = inputs_of(state)
     weights = [1.0] + [0.0] * (len(names) - 1)
     return Logistic(inputs=list(names), centre=[0.0] * len(names), scale=[1.0] * len(names), weights=weights, bias=0.0)
 
 
 def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Reading]) -> Logistic:
-    """Linear and pairwise terms, each scaled to unit spread before the penalty falls on its weight. A Monte Carlo label counts
-    as partly a success and partly a failure."""
+    """Linear terms and products with the modifiers, each scaled to unit spread before the penalty falls on its weight. A Monte
+    Carlo label counts as partly a success and partly a failure."""
+    modifiers = [m for m in MODIFIERS if m in names]
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
     z = np.clip((x - centre) / scale, -BOUND, BOUND)
-    terms = np.concatenate([z, products(z)], -1)
+    terms = np.concatenate([z, products(z, [names.index(m) for m in modifiers])], -1)
     middle, spread = terms.mean(0), np.maximum(terms.std(0), 1e-6)
     share = np.array([r.correct / r.k for r in rows])
     target = np.concatenate([np.ones(len(x)), np.zeros(len(x))])
@@ -114,19 +115,26 @@ def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Readi
         scale=scale.tolist(),
         weights=weights[: len(names)].tolist(),
         bias=float(model.intercept_[0] - weights @ middle),
+        modifiers=modifiers,
         pairs=weights[len(names) :].tolist(),
     )
 
 
 def _fit_power(rows: Sequence[Reading], values: NDArray[np.float64], mass: float = 0.8) -> float:
     """The sharpening under which the intervals hold the Monte Carlo shares (of ``PRECISE`` samples or more, so that their
-    own noise is small) as often as they say; 1 where there are too few of them."""
+    own noise is small) as often as they say, early in an answer and later on as nearly as one power can; 1 where there are
+    too few of them."""
     known = [(r, v) for r, v in zip(rows, values, strict=True) if r.k >= PRECISE]
     if len(known) < 50:
         return 1.0
-    grid = np.geomspace(0.2, 5.0, 25)
-    held = [np.mean([_holds(r, v, power, mass) for r, v in known]) for power in grid]
-    return float(grid[int(np.argmin(np.abs(np.array(held) - mass)))])
+    later = np.array([len(r.signals) > 0 and r.signals[SIGNALS.index("num_segments")] > 1 for r, _ in known])
+    parts = [part for part in (later, ~later) if part.sum() >= 25]
+
+    def miss(power: float) -> float:
+        held = np.array([_holds(r, v, power, mass) for r, v in known])
+        return max(abs(held[part].mean() - mass) for part in parts)
+
+    return float(min(np.geomspace(0.2, 5.0, 25), key=miss))
 
 
 def _holds(row: Reading, value: float, power: float, mass: float) -> bool:
