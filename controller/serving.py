@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from controller.errors import Failure, UsageError
 
@@ -22,6 +24,7 @@ MIB = 1 << 20
 BLOCK_TOKENS = 32  # of the prefix cache: a score computes its new paragraph and at most this much of the text before
 ROWS = 16  # sequences at full context that the KV cache of a CPU server is made for
 STOP_SECONDS = 20.0
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 REASONS = ("Error", "error:", "Exception")
@@ -47,7 +50,8 @@ class Service:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        """Where it is reached from this machine."""
+        return f"http://{LOOPBACK if self.host == EVERYWHERE else self.host}:{self.port}"
 
 
 def command_of(service: Service) -> list[str]:
@@ -135,12 +139,20 @@ def has_gpu() -> bool:
 @contextmanager
 def started(service: Service, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The server's process; what it says goes to ``log``. On leaving it is asked to stop, with all that it started."""
+    if not _free(service):  # whoever listens there would be taken for the server
+        raise Failure(f"something listens at {service.url} already: stop it, or give another --port")
     with log.open("wb") as sink:
         process = _start(service, sink)
         try:
             yield process
         finally:
             stop(process)
+
+
+def _free(service: Service) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((str(urlsplit(service.url).hostname), service.port)) != 0
 
 
 def _start(service: Service, sink: IO[bytes]) -> subprocess.Popen[bytes]:

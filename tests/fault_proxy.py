@@ -51,12 +51,15 @@ class Exchange:
 
 class FaultProxy:
     """``faults`` holds what happens to the next requests to a path that ends with ``only``; when it is empty everything
-    passes. ``served`` counts the requests to that path."""
+    passes. ``served`` counts the requests to that path. ``rewrite`` changes the body of each of them, told how many are
+    under way."""
 
-    def __init__(self, url: str, only: str = "/completions") -> None:
+    def __init__(
+        self, url: str, only: str = "/completions", rewrite: Callable[[bytes, int], bytes] = lambda body, _: body
+    ) -> None:
         parts = urlsplit(url)
         self.target = (str(parts.hostname), int(parts.port or 80))
-        self.only, self.served = only, 0
+        self.only, self.rewrite, self.served, self.in_flight = only, rewrite, 0, 0
         self.faults: deque[Spoil] = deque()
         self._listener = self._listen(0)
         self.port = self._listener.getsockname()[1]
@@ -95,8 +98,19 @@ class FaultProxy:
             if self.only.encode() in request.split(b"\r\n", 1)[0]:
                 self.served += 1
                 fault = self.faults.popleft() if self.faults else pass_on
+            self.in_flight += 1
+            exchange.request = self._rewritten(request)
             with suppress(OSError):  # the client has gone
                 fault(exchange)
+            self.in_flight -= 1
+
+    def _rewritten(self, request: bytes) -> bytes:
+        head, _, body = request.partition(b"\r\n\r\n")
+        if self.only.encode() not in head.split(b"\r\n", 1)[0]:
+            return request
+        body = self.rewrite(body, self.in_flight)
+        head = re.sub(rb"(?i)content-length: \d+", b"Content-Length: %d" % len(body), head)
+        return head + b"\r\n\r\n" + body
 
 
 def read_request(client: socket.socket) -> bytes:

@@ -60,9 +60,13 @@ def _serve(flags: dict[str, Any], config: Path | None, given: dict[str, Any], wa
 
 
 def _run(service: Any, wait: float, log: Path) -> None:
+    import signal
+
     from controller import screen, serving
     from controller.errors import say
 
+    for asked in (signal.SIGINT, signal.SIGTERM):  # a shell's background job starts with SIGINT ignored
+        signal.signal(asked, signal.default_int_handler)
     try:
         with serving.started(service, log) as process:
             with screen.waiting("starting vLLM"):

@@ -1,0 +1,126 @@
+"""What a server's time goes into: ``solve --file`` at bounded concurrency against plain completions, and the cost of knowing.
+
+``python -m tests.benchmarks.serving --base-url URL``: the same questions, in one run, at the same concurrency:
+
+- **plain**: one completion a question to its end, no scores: the tokens/s that the server gives to whoever asks;
+- **segments**: the same answers paragraph by paragraph, no scores;
+- **solve**: the whole machine with a score at every paragraph.
+
+The rounds are interleaved, so that a noisy moment hits all. ``--local`` measures segments against solve in this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from controller.assemble import Run
+from controller.batch import solve_all
+from estimator.engines.base import SampleRequest, Sampling
+from estimator.engines.client import ServerClient
+from estimator.loading import Loaded, load
+from estimator.positions import Position
+from estimator.served import load_served
+from graphs.policy import Policy
+from training.questions import KINDS, questions
+
+# Nothing is revised or refused: all sides write answers to their end.
+ALWAYS_ON = Policy.model_validate({"accept": 0, "revise": 0, "drop": 1, "abstain": 0, "give_up": 0, "max_revisions": 0})
+MOST = ALWAYS_ON.budget
+Work = Callable[[Loaded, str, int], int]
+
+
+def plain(loaded: Loaded, question: str, seed: int) -> int:
+    """Tokens of one answer in one request."""
+    request = SampleRequest(loaded.engine.prompt_ids(question), seed=seed)
+    [[segment]] = loaded.engine.sample([request], Sampling(max_tokens=MOST))
+    return len(segment.token_ids)
+
+
+def segments(loaded: Loaded, question: str, seed: int) -> int:
+    """Tokens of one answer, asked for paragraph by paragraph."""
+    prefix, count = loaded.engine.prompt_ids(question), 0
+    while count < MOST:
+        request = SampleRequest(prefix, seed=seed)
+        [[segment]] = loaded.engine.sample([request], Sampling(max_tokens=256, position=Position()))
+        prefix, count = (*prefix, *segment.token_ids), count + len(segment.token_ids)
+        if segment.finished:
+            break
+    return count
+
+
+def timed(loaded: Loaded, asked: Sequence[str], work: Work, concurrency: int, seed: int) -> dict[str, float]:
+    started = time.monotonic()
+    with ThreadPoolExecutor(concurrency) as pool:
+        tokens = sum(pool.map(lambda q: work(loaded, q, seed), asked))
+    return _rate(tokens, time.monotonic() - started)
+
+
+def solved(loaded: Loaded, asked: Sequence[str], concurrency: int, seed: int) -> dict[str, float]:
+    """``solve --file``, with its tokens by purpose."""
+    stream, started = io.StringIO(), time.monotonic()
+    solve_all(Run(loaded, ALWAYS_ON, seed), asked, [None] * len(asked), stream, concurrency)
+    seconds = time.monotonic() - started
+    rows = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [r["question"] for r in rows] == list(asked)
+    purposes = {f"{p}_tokens": float(sum(r["tokens"][p] for r in rows)) for p in rows[0]["tokens"]}
+    return _rate(int(purposes["answer_tokens"]), seconds) | purposes
+
+
+def _rate(tokens: int, seconds: float) -> dict[str, float]:
+    return {"tokens": float(tokens), "seconds": seconds, "tokens_per_second": tokens / seconds}
+
+
+def measure(loaded: Loaded, asked: Sequence[str], concurrency: int, rounds: int) -> dict[str, Any]:
+    sides: dict[str, list[dict[str, float]]] = {"plain": [], "segments": [], "solve": []}
+    resident = []
+    for seed in range(1, rounds + 1):  # a new seed writes new answers, so nothing comes from a cache but the prompts
+        sides["plain"].append(timed(loaded, asked, plain, concurrency, seed))
+        sides["segments"].append(timed(loaded, asked, segments, concurrency, seed))
+        sides["solve"].append(solved(loaded, asked, concurrency, seed))
+        resident.append(psutil.Process().memory_info().rss / 2**20)
+    total = {k: {field: sum(r[field] for r in runs) for field in runs[0]} for k, runs in sides.items()}
+    rate = {k: t["tokens"] / t["seconds"] for k, t in total.items()}
+    per_token = {k: t["seconds"] / t["tokens"] for k, t in total.items()}
+    return {
+        "questions": len(asked),
+        "concurrency": concurrency,
+        "rounds": rounds,
+        "tokens_per_second": rate,
+        "throughput_of_plain": rate["solve"] / rate["plain"],
+        "cost_of_knowing_against_plain": per_token["solve"] / per_token["plain"],
+        "cost_of_knowing_against_segments": per_token["solve"] / per_token["segments"],
+        "tokens_by_purpose": {k: v for k, v in total["solve"].items() if k.endswith("_tokens")},
+        "resident_mib_after_each_round": resident,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base-url", default="http://127.0.0.1:8000")
+    parser.add_argument("--local", action="store_true", help="the local engine, one question at a time")
+    parser.add_argument("--count", type=int, default=200, help="questions")
+    parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    each = -(-args.count // len(KINDS))
+    asked = [q.text for kind in KINDS for q in questions(kind, "test", each, 31)][: args.count]
+    concurrency = 1 if args.local else args.concurrency
+    loaded = load() if args.local else load_served(ServerClient(args.base_url, concurrency=8 * concurrency))
+    report = measure(loaded, asked, concurrency, args.rounds) | {"engine": loaded.engine.name, "facts": loaded.facts}
+    print(json.dumps(report, indent=1))
+    if args.out:
+        args.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
