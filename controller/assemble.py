@@ -42,6 +42,11 @@ class Plan:
             loaded = load_for(self.settings)
         for warning in loaded.warnings:
             screen.warn(warning)
+        if self.policy.temperature != loaded.temperature:
+            screen.warn(
+                f"the estimator was trained on answers sampled at temperature {loaded.temperature:g}: at "
+                f"{self.policy.temperature:g} its confidences are off until the policy is tuned there"
+            )
         return Run(loaded, self.policy, self.settings.seed)
 
 

@@ -66,6 +66,7 @@ def run(request: Request, model: str | None, config: Path | None) -> dict[str, A
     asked = graded_questions_from_file(request.combine) if request.combine else []
     base = base_dir(settings.model)
     rows = _rows(request, base)
+    temperature = _meta_of(request.data).get("settings", {}).get("temperature", 1.0)
     _claim_all(request)
     tokenizer = AutoTokenizer.from_pretrained(base)
     mixtures = [read_exchanges(path, tokenizer) for path in request.mixtures]
@@ -78,7 +79,9 @@ def run(request: Request, model: str | None, config: Path | None) -> dict[str, A
         else:
             taken_up = request.resume and (out / CHECKPOINT).exists()
             show = train_view.Show(f"seed {seed}" if len(request.seeds) > 1 else "")
-            trained = finetune(base, rows, out, recipe, mixtures=mixtures, resume=taken_up, report=show)
+            trained = finetune(
+                base, rows, out, recipe, mixtures=mixtures, temperature=temperature, resume=taken_up, report=show
+            )
         if asked and not (out / COMBINER).exists():
             with screen.waiting("combining"):
                 _combine(base, out, asked, settings.model, settings.threads, seed)
@@ -92,7 +95,7 @@ def _rows(request: Request, base: Path) -> list[Labelled]:
         raise UsageError(f"no labels at {request.data}: controller label makes them")
     try:
         rows = read_labels(request.data)
-        made_with = _base_of(request.data)
+        made_with = _meta_of(request.data).get("hashes", {}).get("base")
     except FileNotFoundError as error:
         raise UsageError(str(error)) from None
     except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's errors are of these kinds
@@ -106,10 +109,10 @@ def _rows(request: Request, base: Path) -> list[Labelled]:
     return rows
 
 
-def _base_of(data: Path) -> str | None:
-    """The hash of the base that made the labels, where the file says."""
+def _meta_of(data: Path) -> dict[str, Any]:
+    """What the labels' file says of how they were made; empty where it says nothing."""
     file = data / DATA / f"{TRAIN}.parquet" if data.is_dir() else data
-    return read_meta(file).get("hashes", {}).get("base") if file.is_file() else None
+    return read_meta(file) if file.is_file() else {}
 
 
 def _claim_all(request: Request) -> None:

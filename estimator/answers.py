@@ -19,9 +19,7 @@ _NUMBER = re.compile(
 _LATEX_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]*)\}\s*\{([^{}]*)\}|(\d)\s*(\d))")
 _LATEX_STYLE = re.compile(r"\\(?:text|textbf|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
 _CURRENCY_AND_SPACES = re.compile(r"[$\u20ac\u00a3\u00a5]|\\[,;:! ]")
-_CHOICE = re.compile(
-    r"(?:(?:option|choice|answer)\s+)?[(\[]?([A-Za-z])(?:\s?[)\].:]+(?:\s|$)|$)", re.IGNORECASE
-)
+_CHOICE = re.compile(r"(?:(?:option|choice|answer)\s+)?[(\[]?([A-Za-z])(?:\s?[)\].:]+(?:\s|$)|$)", re.IGNORECASE)
 _CHOICE_BEHIND = re.compile(r"(?:\boption\s+\(?|\s\()([A-Z])\)?$")
 _WORD = re.compile(r"\w+(?:[.,:]\d+)*|[^\w\s]")
 _ARTICLES = frozenset({"a", "an", "the"})

@@ -22,7 +22,8 @@ Technique = Literal["soft", "ift", "value_head"]
 
 class Card(BaseModel):
     """The estimator's card: how it says its confidence, what it was trained on, and what its levels mean. ``level_ids`` are
-    the tokens of the soft readout (empty for the other techniques); ``adapter_hash`` is of the weights that it lies beside."""
+    the tokens of the soft readout (empty for the other techniques); ``adapter_hash`` is of the weights that it lies beside;
+    ``temperature`` is that at which the answers behind the labels were sampled."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,6 +33,7 @@ class Card(BaseModel):
     prompt_hash: str
     data_hash: str
     adapter_hash: str | None = None
+    temperature: float = 1.0
     level_ids: list[int]
     level_values: list[float]
     seed: int

@@ -34,8 +34,8 @@ class LoadError(ValueError):
 @dataclass(frozen=True)
 class Loaded:
     """An engine, the scorer on it, and what identifies them: hashes of ``base``, ``adapter`` and ``prompt``, and other
-    ``facts`` that a trace should tell. ``fork`` makes a twin that counts for itself, where the engine serves many at
-    once; ``close`` gives up what is under way."""
+    ``facts`` that a trace should tell. Confidences hold for answers sampled at ``temperature``. ``fork`` makes a twin that
+    counts for itself, where the engine serves many at once; ``close`` gives up what is under way."""
 
     engine: Engine
     scorer: Scorer
@@ -43,6 +43,7 @@ class Loaded:
     estimator: str
     hashes: dict[str, str]
     warnings: tuple[str, ...] = ()
+    temperature: float = 1.0
     facts: dict[str, str] = field(default_factory=dict)
     fork: Callable[[], Loaded] | None = None
     close: Callable[[], None] | None = None
@@ -107,7 +108,7 @@ def load(model: str = EMBEDDED, estimator: str | None = None, *, threads: int = 
         raise LoadError(f"the estimator at {adapter} was trained on another prompt form: train it again for this version")
     scorer, warned = scorer_on(engine, card, adapter)
     hashes = {"base": card.base_hash, "adapter": model_hash(adapter), "prompt": card.prompt_hash}
-    return Loaded(engine, scorer, model, str(estimator or "embedded"), hashes, warned)
+    return Loaded(engine, scorer, model, str(estimator or "embedded"), hashes, warned, card.temperature)
 
 
 def scorer_on(engine: Any, card: Card, adapter: Path) -> tuple[Scorer, tuple[str, ...]]:

@@ -74,7 +74,8 @@ def load_served(client: ServerClient, model: str = EMBEDDED, estimator: str | No
     def loaded_on(engine: VllmEngine) -> Loaded:
         scorer, more = scorer_on(engine, card, files)
         fork = lambda: loaded_on(engine.forked())  # noqa: E731
-        return Loaded(engine, scorer, base.name, adapter.name, hashes, (*warned, *more), facts, fork, client.close)
+        said = (*warned, *more)
+        return Loaded(engine, scorer, base.name, adapter.name, hashes, said, card.temperature, facts, fork, client.close)
 
     return loaded_on(engine)
 

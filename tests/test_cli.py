@@ -100,6 +100,15 @@ def test_bad_policy_file_is_refused_before_the_trace_is_touched(text):
     assert Path("t.jsonl").read_text() == "an older trace"
 
 
+def test_another_temperature_than_the_estimators_is_told(tmp_path):
+    policy = tmp_path / "warm.toml"
+    policy.write_text("temperature = 0.7\n")
+    assert "trained on answers sampled at temperature 1: at 0.7" in " ".join(
+        invoke("solve", GOOD, "--policy", policy).stderr.split()
+    )
+    assert "temperature" not in invoke("solve", GOOD).stderr
+
+
 def test_unwritable_trace_costs_nothing(monkeypatch, double):
     def load(*_):
         raise AssertionError("loaded although the trace cannot be written")

@@ -136,11 +136,12 @@ def finetune(
     recipe: FinetuneRecipe,
     *,
     mixtures: Sequence[list[Exchange]] = (),
+    temperature: float = 1.0,
     resume: bool = False,
     report: Report = print_line,
 ) -> Trained:
-    """Train on ``rows`` and write the adapter directory. Raises TrainingError where the data cannot be learnt from or was made
-    with another base, CheckpointError where there is nothing to ``resume``."""
+    """Train on ``rows``, whose answers were sampled at ``temperature``, and write the adapter directory. Raises TrainingError
+    where the data cannot be learnt from or was made with another base, CheckpointError where there is nothing to ``resume``."""
     check_rows(base, rows)
     train, monitor = split(rows, recipe)
     out.mkdir(parents=True, exist_ok=True)
@@ -148,7 +149,7 @@ def finetune(
     state = load_state(out, run) if resume else State()
     launch(_train, (Job(base, train, monitor, list(mixtures), out, recipe, run, state, report),), recipe.processes)
     trained = read_record(out)
-    write_card(base, rows, out, asdict(recipe), trained.figures)
+    write_card(base, rows, out, asdict(recipe), trained.figures, temperature)
     remove_state(out)
     return trained
 

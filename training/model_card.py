@@ -26,7 +26,9 @@ HOW = {
 Figures = Mapping[str, Mapping[str, float | None]]
 
 
-def write_card(base: Path, rows: Sequence[Labelled], out: Path, recipe: dict[str, Any], figures: Figures) -> None:
+def write_card(
+    base: Path, rows: Sequence[Labelled], out: Path, recipe: dict[str, Any], figures: Figures, temperature: float
+) -> None:
     """Write both, and put the base's hash in the place of the path that PEFT wrote: where the base lay helps nobody."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     technique = recipe["technique"]
@@ -36,6 +38,7 @@ def write_card(base: Path, rows: Sequence[Labelled], out: Path, recipe: dict[str
         prompt_hash=prompt_hash(tokenizer, technique),
         data_hash=data_hash(rows),
         adapter_hash=model_hash(out),
+        temperature=temperature,
         level_ids=level_ids(tokenizer) if technique == "soft" else [],
         level_values=LEVEL_VALUES.tolist(),
         seed=recipe["seed"],
