@@ -6,7 +6,7 @@ is named, or from the one that the server says it loaded, where that is on this 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,17 +54,9 @@ def load_served(client: ServerClient, model: str = EMBEDDED, estimator: str | No
     folder, files = base.folder or base_dir(base.name, weights=False), adapter.folder
     if files is None or not (files / CARD).is_file():
         raise LoadError(f"the files of the estimator {adapter.name} are not here: give --estimator {adapter.name}=FOLDER")
-    card, vocabulary = read_card(files), _vocabulary(folder)
-    warned = _check(card, vocabulary, folder, files)
-    engine = VllmEngine(
-        client,
-        vocabulary,
-        name=f"{base.name} on vLLM {server.version} at {client.address}",
-        model=base.name,
-        adapter=adapter.name,
-        level_ids=card.level_ids,
-        max_context=base.max_context,
-    )
+    card = read_card(files)
+    engine = _engine(server, base, folder, adapter.name, card.level_ids)
+    warned = _check(card, engine.vocabulary, folder, files)
     engine.take_turns_where_needed()
     hashes = {"base": card.base_hash, "adapter": card.adapter_hash or model_hash(files), "prompt": card.prompt_hash}
     facts = {"vllm": server.version, "entropies": engine.entropy_kind}
@@ -78,6 +70,34 @@ def load_served(client: ServerClient, model: str = EMBEDDED, estimator: str | No
         return Loaded(engine, scorer, base.name, adapter.name, hashes, said, card.temperature, facts, fork, client.close)
 
     return loaded_on(engine)
+
+
+def load_served_engine(client: ServerClient, model: str) -> tuple[VllmEngine, dict[str, str]]:
+    """``estimator.loading.load_engine`` for a server: an engine that generates and does not score, and its hashes."""
+    server = connect(client)
+    base = find_model(server, model)
+    folder = base.folder or base_dir(base.name, weights=False)
+    if not list(folder.glob("*.safetensors")):
+        raise LoadError(
+            f"labels record the hash of the weights, and those of {base.name} are not here: give {base.name}=FOLDER"
+        )
+    engine = _engine(server, base, folder)
+    return engine, {"base": model_hash(folder), "prompt": prompt_hash(engine.tokenizer)}
+
+
+def _engine(
+    server: Server, base: Served, folder: Path, adapter: str | None = None, level_ids: Sequence[int] = ()
+) -> VllmEngine:
+    name = f"{base.name} on vLLM {server.version} at {server.client.address}"
+    return VllmEngine(
+        server.client,
+        _vocabulary(folder),
+        name=name,
+        model=base.name,
+        adapter=adapter,
+        level_ids=level_ids,
+        max_context=base.max_context,
+    )
 
 
 def find_model(server: Server, model: str) -> Served:

@@ -32,12 +32,22 @@ def command(
     per_kind: Annotated[int | None, typer.Option(min=2, help="Test questions of each kind for each seed.")] = None,
     model: options.Model = None,
     estimator: options.Estimator = None,
+    engine: options.Engine = None,
+    base_url: options.BaseUrl = None,
     config: options.Config = None,
 ) -> None:
     """Compare the estimator with the other methods on the same answers: tables (report.json, report.md) and pictures
     (report.html)."""
     with reported():
-        _evaluate(out, quick, json, questions, per_kind, {"model": model, "estimator": estimator}, config)
+        _evaluate(
+            out,
+            quick,
+            json,
+            questions,
+            per_kind,
+            {"model": model, "estimator": estimator, "engine": engine, "base_url": base_url},
+            config,
+        )
 
 
 def _evaluate(

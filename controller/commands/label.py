@@ -45,6 +45,8 @@ def command(
     threads: Annotated[int | None, _option("Threads that sample.", "Model")] = None,
     seed: options.Seed = None,
     model: options.Model = None,
+    engine: options.Engine = None,
+    base_url: options.BaseUrl = None,
     config: options.Config = None,
 ) -> None:
     """Sample answers and count how often each question and partial answer leads to the right one."""
@@ -52,7 +54,9 @@ def command(
         "k": k, "clusters": clusters, "truncations": truncations, "one_sample": one_sample, "answers": answers,
         "held_out": held_out, "embed": embed, "temperature": temperature, "max_tokens": max_tokens, "chunk": chunk,
     }  # fmt: skip
-    flags = {"position": position, "seed": seed, "model": model, "threads": threads}
+    flags = {
+        "position": position, "seed": seed, "model": model, "engine": engine, "base_url": base_url, "threads": threads,
+    }  # fmt: skip
     with reported():
         _label(questions, out, kind, wanted, flags, json, llama_factory, config)
 
@@ -103,6 +107,11 @@ def _label(
 
 def load_engine_for(settings: Any) -> Any:
     """The engine that the settings name, without an estimator, and its hashes. The seam where tests put in doubles."""
+    if settings.server_url is not None:
+        from controller.assemble import client_for
+        from estimator.served import load_served_engine
+
+        return load_served_engine(client_for(settings), settings.model)
     from estimator.loading import load_engine
 
     return load_engine(settings.model, threads=settings.threads)
