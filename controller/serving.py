@@ -22,6 +22,7 @@ from controller.errors import Failure, UsageError
 
 MIB = 1 << 20
 BLOCK_TOKENS = 32  # of the prefix cache: a score computes its new paragraph and at most this much of the text before
+BATCH_TOKENS = 4096  # computed in one step on a CPU, prompts included
 ROWS = 16  # sequences at full context that the KV cache of a CPU server is made for
 STOP_SECONDS = 20.0
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
@@ -63,7 +64,9 @@ def command_of(service: Service) -> list[str]:
     if service.kv_bytes is not None:
         command += ["--kv-cache-memory-bytes", str(service.kv_bytes)]
     if service.cpu:
-        command += ["--enforce-eager"]
+        # A seeded request whose prompt is computed in two steps ends a CPU server: its generator cannot be set back.
+        whole = max(service.context, BATCH_TOKENS)
+        command += ["--enforce-eager", "--no-enable-chunked-prefill", "--max-num-batched-tokens", str(whole)]
     if service.adapters:
         # A batch mixes base and adapters. With fewer slots than this the base's tokens come out of an adapter.
         command += ["--enable-lora", "--max-loras", str(len(service.adapters) + 1)]

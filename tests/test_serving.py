@@ -64,7 +64,12 @@ def test_the_command_shuts_the_traps() -> None:
     assert value_of(command, "--kv-cache-memory-bytes") == str(1 << 27)
     assert value_of(command, "--host") == "127.0.0.1"
     assert value_of(command, "--generation-config") == "vllm"
-    assert {"--enable-prompt-tokens-details", "--enable-prefix-caching", "--enforce-eager"} <= set(command)
+    assert {
+        "--enable-prompt-tokens-details",
+        "--enable-prefix-caching",
+        "--enforce-eager",
+        "--no-enable-chunked-prefill",
+    } <= set(command)
     assert command[-2:] == ["--seed", "3"]
     several = service(adapters={"a": embedded_dir() / "adapter", "b": embedded_dir() / "adapter"})
     assert value_of(serving.command_of(several), "--max-loras") == "3"
