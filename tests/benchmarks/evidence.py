@@ -23,16 +23,16 @@ from estimator.engines.local import LocalEngine
 from estimator.loading import EMBEDDED, load
 from estimator.metrics import auroc, bootstrap, brier, ece
 from estimator.scorers.finece import CombinedScorer
-from estimator.types import Confidence, Question
+from estimator.types import Answer, Confidence, Question
 from training.datasets import read_questions
 from training.evaluation.cases import place_of
 from training.evaluation.splits import unseen
 from training.labelling import Sampled, complete, sample_answers
-from training.questions import KINDS
+from training.questions import KINDS, UNANSWERABLE, unanswerable
 
 ORACLE_SAMPLES = 64
 PLACES = ("question", "first", "penultimate", "complete")
-SEED = 77
+SEED = 78
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,13 @@ def drift(scored: Sequence[Scored]) -> dict[str, Any]:
     return {"mean": float(changes.mean()), "low": float(changes.mean() - half), "high": float(changes.mean() + half)}
 
 
+def unanswerable_scores(engine: LocalEngine, scorer: CombinedScorer, per_kind: int = 100) -> dict[str, float]:
+    """Mean confidence in bare questions that have no answer, by what is wrong with them."""
+    asked = unanswerable("test", per_kind * len(UNANSWERABLE), SEED)
+    scores = [c.value for c in scorer.score([Answer(engine.prompt_ids(q.text)) for q in asked])]
+    return {kind: float(np.mean(scores[i :: len(UNANSWERABLE)])) for i, kind in enumerate(UNANSWERABLE)}
+
+
 def measure(per_kind: int, data: Path | None, gsm8k: int | None) -> dict[str, Any]:
     """Everything, as one report."""
     started = time.monotonic()
@@ -185,7 +192,7 @@ def measure(per_kind: int, data: Path | None, gsm8k: int | None) -> dict[str, An
         sampled += [g[0] for g in sample_answers(engine, asked, 1, SEED) if g[0].answer.finished]
     scored = score_places(engine, scorer, sampled)
     rows += position_rows(scored) + acceptance_rows(scored)
-    report: dict[str, Any] = {"rows": rows, "drift": drift(scored)}
+    report: dict[str, Any] = {"rows": rows, "drift": drift(scored), "unanswerable": unanswerable_scores(engine, scorer)}
     if data is not None:
         for name in ("singleop", "multiarith"):
             rows += accuracy_rows(engine, read_questions(data / f"{name}.jsonl"), name)

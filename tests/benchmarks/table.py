@@ -42,18 +42,43 @@ def accuracy(rows: list[Row]) -> Iterator[str]:
 
 
 def positions(rows: list[Row]) -> Iterator[str]:
-    yield "| confidence after | kind | method | n | ECE % | AUROC | Brier |"
-    yield "|---|---|---|---|---|---|---|"
-    for r in (r for r in rows if r["table"] == "positions"):
-        ece = f"{100 * r['ece']:.1f} ({100 * r['ece_low']:.1f} to {100 * r['ece_high']:.1f})"
-        auroc = f"{r['auroc']:.3f} ({r['auroc_low']:.3f} to {r['auroc_high']:.3f})"
-        yield f"| {r['position']} | {r['kind']} | {r['method']} | {r['n']} | {ece} | {auroc} | {r['brier']:.3f} |"
+    """A row a kind and place; the methods stand beside each other."""
+    yield (
+        "| confidence after | kind | n | ECE %, combined | adapter | signals | AUROC, combined | adapter | signals | oracle | "
+        "combined / oracle |"
+    )
+    yield "|---" * 11 + "|"
+    found = {(r["kind"], r["position"], r["method"]): r for r in rows if r["table"] == "positions"}
+    for kind, place in dict.fromkeys((kind, place) for kind, place, _ in found):
+        of = {m: found.get((kind, place, m)) for m in ("combined", "adapter", "signals", "oracle")}
+        combined, oracle = of["combined"], of["oracle"]
+        assert combined is not None and oracle is not None, "the evidence has both at every place"
+        ece = [_percent(of[m], "ece", interval=m == "combined") for m in ("combined", "adapter", "signals")]
+        auroc = [_share(of[m], "auroc", interval=m == "combined") for m in ("combined", "adapter", "signals", "oracle")]
+        reached = f"{combined['auroc'] / oracle['auroc']:.3f}"
+        yield f"| {place} | {kind} | {combined['n']} | " + " | ".join([*ece, *auroc, reached]) + " |"
+
+
+def _percent(row: Row | None, key: str, *, interval: bool) -> str:
+    return _shown(row, key, 100, ".1f", interval)
+
+
+def _share(row: Row | None, key: str, *, interval: bool) -> str:
+    return _shown(row, key, 1, ".3f", interval)
+
+
+def _shown(row: Row | None, key: str, scale: float, form: str, interval: bool) -> str:
+    if row is None:
+        return "-"  # there are no signals before anything is written
+    shown = format(scale * row[key], form)
+    return f"{shown} ({scale * row[f'{key}_low']:{form}} to {scale * row[f'{key}_high']:{form}})" if interval else shown
 
 
 def acceptance(rows: list[Row]) -> Iterator[str]:
+    """Every place for all kinds together, and the complete answer for each."""
     yield "| accepted above 0.8, read after | kind | accuracy of all | accuracy of accepted | coverage |"
     yield "|---|---|---|---|---|"
-    for r in (r for r in rows if r["table"] == "filter"):
+    for r in (r for r in rows if r["table"] == "filter" and (r["kind"] == "all" or r["position"] == "complete")):
         right = "-" if r["accuracy"] is None else f"{100 * r['accuracy']:.1f} %"
         yield f"| {r['position']} | {r['kind']} | {100 * r['all']:.1f} % | {right} | {100 * r['coverage']:.1f} % |"
 
@@ -65,6 +90,8 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
     evidence = "`make evidence`"
     yield f"| GSM8K test questions ({hard['n']}) run to the end: accuracy | {100 * hard['accuracy']:.1f} % | {evidence} |"
     yield f"| of these, wrong with confidence above 0.8 | {100 * hard['wrong_above']:.2f} % | {evidence} |"
+    scores = ", ".join(f"{kind} {mean:.2f}" for kind, mean in report["unanswerable"].items())
+    yield f"| mean score of questions that have no answer, before anything is written | {scores} | {evidence} |"
     held = ", ".join(f"{place} {100 * share:.0f} %" for place, share in cover["cover"].items())
     yield f"| the 80 % interval holds the oracle's value ({cover['n']} answers) | {held} | {evidence} |"
     yield (
