@@ -130,7 +130,7 @@ def _on_the_way(standing: Standing, policy: Policy) -> Decision:
     if standing.revisions >= policy.max_revisions:
         if now < policy.abstain:
             return Decision(Action.ABSTAIN, f"{now:.2f} is below {policy.abstain:.2f} and no revision is left")
-        return Decision(Action.CONTINUE, f"{now:.2f}, with no revision left")
+        return Decision(Action.CONTINUE, f"{now:.2f}, with no revision left" if policy.max_revisions else f"{now:.2f} so far")
     if before - now >= policy.drop > 0:
         return _revise(standing, f"this step lost {before - now:.2f}")
     if now < policy.revise:
