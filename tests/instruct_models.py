@@ -52,7 +52,7 @@ def write_model(form: Form, tokenizer: Any, folder: Path) -> Any:
     own.eos_token, own.chat_template = form.marks[-1], form.template
     if form.bos is not None:
         own.bos_token = form.bos
-    own.save_pretrained(folder)
+    own.save_pretrained(str(folder))
     torch.manual_seed(7)
     sizes = {
         "vocab_size": len(own), "hidden_size": 4 * form.head_dim, "intermediate_size": 256, "num_hidden_layers": 2,
@@ -62,7 +62,7 @@ def write_model(form: Form, tokenizer: Any, folder: Path) -> Any:
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(form.architecture, **sizes)).eval()
     with torch.no_grad():
         model.lm_head.weight *= 3  # far from uniform, so that a mistake shows, and yet each token comes up now and then
-    model.save_pretrained(folder)
+    model.save_pretrained(str(folder))
     ends = [own.eos_token_id, own.convert_tokens_to_ids("<|endoftext|>")]
     # What instruct models come with: a server that took its defaults from here would sample otherwise than it is asked to.
     sampling = {"top_k": 1, "top_p": 0.5, "repetition_penalty": 1.3, "do_sample": True}
@@ -82,7 +82,7 @@ def write_estimator(base: Path, tokenizer: Any, folder: Path) -> None:
     torch.manual_seed(8)
     modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     config = LoraConfig(r=8, lora_alpha=32, target_modules=modules, init_lora_weights=False, task_type="CAUSAL_LM")
-    get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(folder)
+    get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(str(folder))
     card = Card(
         base_hash=model_hash(base),
         prompt_hash=prompt_hash(tokenizer),

@@ -46,7 +46,8 @@ def prompt(case: Case) -> Tokens:
 
 
 def sample(case: Case, prompt: Tokens, n: int = 1, seed: int = 1, first_index: int = 0, **how: Any) -> list[Any]:
-    [segments] = case.engine.sample([SampleRequest(prompt, n, seed, first_index)], Sampling(**({"max_tokens": 40} | how)))
+    how = {"max_tokens": 40, **how}
+    [segments] = case.engine.sample([SampleRequest(prompt, n, seed, first_index)], Sampling(**how))
     return segments
 
 

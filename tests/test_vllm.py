@@ -24,8 +24,8 @@ SCORE_TOLERANCE = 1e-3  # both engines in float32; only the order of sums differ
 
 
 @pytest.fixture(scope="module")
-def greedy(embedded: Loaded, served: Loaded) -> list[tuple[Any, Any]]:
-    """Greedy answers to 200 questions of all kinds, as (local segment, served segment) behind the same prompt."""
+def greedy(embedded: Loaded, served: Loaded) -> list[tuple[Any, Any, Any]]:
+    """Greedy answers to 200 questions of all kinds, as (prompt, local segment, served segment)."""
     asked = [q for k in KINDS for q in questions(k, "test", 67, 3)][:200]
     prompts = [embedded.engine.prompt_ids(q.text) for q in asked]
     assert [served.engine.prompt_ids(q.text) for q in asked] == prompts

@@ -74,7 +74,8 @@ def engine_behind(proxy: FaultProxy, served: Loaded, **options: Any) -> VllmEngi
     """The session's engine, with its requests going through the proxy."""
     assert isinstance(served.engine, VllmEngine)
     twin = served.engine.forked()
-    twin.client = ServerClient(proxy.url, **({"timeout": 60.0, "patience": 90.0} | options))
+    options = {"timeout": 60.0, "patience": 90.0, **options}
+    twin.client = ServerClient(proxy.url, **options)
     return twin
 
 
