@@ -113,7 +113,10 @@ class VllmEngine:
         if self.adapter is None:
             raise EngineError(f"no estimator is named for {self.name}: name the server's with --estimator")
         self._check_lengths(prefixes)
-        return self.client.run(_all(self._levels_after(p) for p in prefixes))
+        longest_first = sorted(set(prefixes), key=len, reverse=True)  # what begins a longer text finds it in the cache
+        read = self.client.run(_all(self._levels_after(p) for p in longest_first))
+        found = dict(zip(longest_first, read, strict=True))
+        return [found[p] for p in prefixes]
 
     async def _sampled(self, request: SampleRequest, sampling: Sampling) -> list[Segment]:
         """One request for all n samples of a prefix; greedy, they are all the same (and a server refuses n > 1)."""
