@@ -20,13 +20,21 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_any,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
 from estimator.engines.base import ContextTooLong, EngineError, EngineUnreachable
 from estimator.engines.sse import data_lines
 
 Result = TypeVar("Result")
 CONNECT_SECONDS = 10.0
+BAD_REPLIES = 5
 BACKOFF = wait_random_exponential(multiplier=0.25, max=10)
 MAY_PASS = {408, 409, 425, 429, 500, 502, 503, 504}
 TOO_LONG = ("maximum context length", "max_model_len", "longer than the maximum model length")
@@ -47,8 +55,8 @@ class BadReply(PassingFailure):
 class ServerClient:
     """JSON requests to ``base_url`` (with or without ``/v1``).
 
-    ``timeout`` bounds the wait for the next byte, ``patience`` all attempts of one request together (both seconds);
-    ``concurrency`` bounds the requests under way. Raises ``EngineUnreachable`` where the server does not do its part and
+    ``timeout`` bounds the wait for the next byte, ``patience`` all attempts of one request together (both seconds; a few bad
+    replies end it sooner); ``concurrency`` bounds the requests under way. Raises ``EngineUnreachable`` where the server does not do its part and
     ``EngineError`` where the request is refused for what it asks.
     """
 
@@ -124,7 +132,7 @@ class ServerClient:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(PassingFailure),
             wait=_wait,
-            stop=stop_before_delay(self.patience if patience is None else patience),
+            stop=stop_any(stop_before_delay(self.patience if patience is None else patience), _hopeless),
             reraise=True,
         )
         return await retrying(once)
@@ -206,6 +214,12 @@ def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
     asked = error.retry_after if isinstance(error, PassingFailure) else 0.0
     return asked + BACKOFF(state)
+
+
+def _hopeless(state: RetryCallState) -> bool:
+    """A server that is away may come back after minutes; one that keeps answering nonsense does not know better."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    return isinstance(error, BadReply) and state.attempt_number >= BAD_REPLIES
 
 
 def _retry_after(response: httpx.Response) -> float:
