@@ -12,6 +12,12 @@ from tests.cli_double import invoke
 from tests.fault_proxy import FaultProxy
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reply that is no good is asked for again, which helps against a busy server and not against a trap."""
+    monkeypatch.setenv("CONTROLLER_PATIENCE", "2")
+
+
 def without(field: str) -> Callable[[bytes, int], bytes]:
     """A server that does not know a field and says nothing: what every unknown field comes to."""
     return lambda body, _: body.replace(f'"{field}"'.encode(), b'"not_known_here"')
