@@ -31,7 +31,7 @@ TRAPS: dict[str, tuple[Callable[[bytes, int], bytes], str]] = {
     "too few adapter slots": (base_is_the_adapter_in_a_batch, "base beside the estimator"),
     "the adapter is not applied": (lambda body, _: body.replace(b'"finece"', b'"embedded"'), "estimator is applied"),
     "seeds ignored": (without("seed"), "seed"),
-    "processed log-probabilities": (lambda body, _: re.sub(rb'"prompt":\[\d+', b'"prompt":[5', body), "fields"),
+    "another prompt is read": (lambda body, _: re.sub(rb'"prompt":\[\d+', b'"prompt":[5', body), "fields"),
 }
 
 

@@ -56,8 +56,8 @@ class ServerClient:
     """JSON requests to ``base_url`` (with or without ``/v1``).
 
     ``timeout`` bounds the wait for the next byte, ``patience`` all attempts of one request together (both seconds; a few bad
-    replies end it sooner); ``concurrency`` bounds the requests under way. Raises ``EngineUnreachable`` where the server does not do its part and
-    ``EngineError`` where the request is refused for what it asks.
+    replies end it sooner); ``concurrency`` bounds the requests under way. Raises ``EngineUnreachable`` where the server does
+    not do its part and ``EngineError`` where the request is refused for what it asks.
     """
 
     def __init__(
