@@ -24,7 +24,6 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception_type,
-    stop_any,
     stop_before_delay,
     wait_random_exponential,
 )
@@ -132,7 +131,7 @@ class ServerClient:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(PassingFailure),
             wait=_wait,
-            stop=stop_any(stop_before_delay(self.patience if patience is None else patience), _hopeless),
+            stop=stop_before_delay(self.patience if patience is None else patience) | _hopeless,
             reraise=True,
         )
         return await retrying(once)
