@@ -61,6 +61,7 @@ class FaultProxy:
         self.target = (str(parts.hostname), int(parts.port or 80))
         self.only, self.rewrite, self.served, self.in_flight = only, rewrite, 0, 0
         self.faults: deque[Spoil] = deque()
+        self._return = threading.Timer(0, self._again)
         self._listener = self._listen(0)
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -68,9 +69,11 @@ class FaultProxy:
     def refuse(self, seconds: float) -> None:
         """Stop listening for a while, as a server that is killed and started again."""
         self._listener.close()
-        threading.Timer(seconds, self._again).start()
+        self._return = threading.Timer(seconds, self._again)
+        self._return.start()
 
     def close(self) -> None:
+        self._return.cancel()
         self._listener.close()
 
     def _again(self) -> None:
