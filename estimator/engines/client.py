@@ -128,10 +128,11 @@ class ServerClient:
         return await self._patiently(once)
 
     async def _patiently(self, once: Callable[[], Awaitable[Result]], patience: float | None = None) -> Result:
+        out_of_patience = stop_before_delay(self.patience if patience is None else patience)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(PassingFailure),
             wait=_wait,
-            stop=stop_before_delay(self.patience if patience is None else patience) | _hopeless,
+            stop=lambda state: out_of_patience(state) or _hopeless(state),
             reraise=True,
         )
         return await retrying(once)
