@@ -117,7 +117,8 @@ def _fields(engine: VllmEngine, prompt: Tokens) -> Check:
 
 def _seed(engine: VllmEngine, prompt: Tokens) -> Check:
     def texts(seed: int) -> list[Tokens]:
-        [segments] = engine.sample([SampleRequest(prompt, n=4, seed=seed)], Sampling(max_tokens=24))
+        hot = Sampling(temperature=2.0, max_tokens=24)  # so hot that no two samples are the same by chance
+        [segments] = engine.sample([SampleRequest(prompt, n=4, seed=seed)], hot)
         return [s.token_ids for s in segments]
 
     first, again, other = texts(1), texts(1), texts(2)
