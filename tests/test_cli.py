@@ -264,7 +264,7 @@ def test_settings_typo_is_usage():
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
-@pytest.mark.parametrize("command", ["solve", "score", "replay", "tune", "doctor"])
+@pytest.mark.parametrize("command", ["solve", "score", "replay", "tune", "label", "train", "evaluate", "serve", "doctor"])
 def test_each_help_has_an_example(command):
     result = invoke(command, "--help")
     assert result.exit_code == 0 and f"controller {command}" in result.stdout

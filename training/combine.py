@@ -16,7 +16,7 @@ from estimator.levels import interval, sharpen, tilt
 from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import SIGNALS, STATES, signals, state_of
 from estimator.types import Answer, Question
-from training.labelling import complete, sample_answers
+from training.labelling import Sampled, complete, sample_answers
 
 PRECISE = 32
 MODIFIERS = ("adapter_logit", "mean_entropy", "num_segments", "log_tokens", "log_prompt_tokens")
@@ -56,13 +56,18 @@ def labelled_prefixes(
     if len({s.correct for s in sampled}) < 2:
         outcome = "right" if sampled and sampled[0].correct else "wrong"
         raise CombineError(f"all {len(sampled)} sampled answers are {outcome}: combine on questions of mixed difficulty")
-    rows = [(s.answer.upto(i), int(s.correct), 1) for s in sampled for i in range(len(s.answer.segments) + 1)]
+    rows = prefixes(sampled)
     going = [(s.question, s.answer.upto(i)) for s in sampled for i in range(len(s.answer.segments))]
     chosen = np.random.default_rng(seed).permutation(len(going))[:oracle]
     picked = [going[i] for i in chosen]
-    for (_, answer), group in zip(picked, complete(engine, picked, oracle_k, seed + 1), strict=True):
+    for (_, answer), group in zip(picked, complete(engine, picked, oracle_k, seed + 7), strict=True):
         rows.append((answer, sum(s.correct for s in group), oracle_k))
     return rows
+
+
+def prefixes(sampled: Sequence[Sampled]) -> list[tuple[Answer, int, int]]:
+    """Every prefix of sampled answers with its answer's outcome."""
+    return [(s.answer.upto(i), int(s.correct), 1) for s in sampled for i in range(len(s.answer.segments) + 1)]
 
 
 def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_hash: str, seed: int) -> Combiner:

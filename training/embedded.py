@@ -20,10 +20,10 @@ from estimator.artefacts import COMBINER, model_hash
 from estimator.engines.local import LocalEngine
 from estimator.loading import local_engine, read_card
 from estimator.types import Answer, Question
-from training.combine import fit, read
+from training.combine import fit, labelled_prefixes, prefixes, read
 from training.datasets import read_questions
 from training.finetune import FinetuneRecipe, finetune
-from training.labelling import Sampled, complete, monte_carlo_labels, one_sample_labels, sample_answers
+from training.labelling import monte_carlo_labels, one_sample_labels, sample_answers
 from training.labels import Labelled, data_hash, read_labels, write_labels
 from training.questions import KINDS, questions, unanswerable
 
@@ -33,9 +33,9 @@ LABELS = "labels.parquet"
 @dataclass(frozen=True)
 class Amounts:
     """How many questions of each kind, and how many samples each. ``sampled``: questions and answers for one-sample labels;
-    ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions and answers of the combination's split,
-    ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples, ``fit_unanswerable`` questions that it cannot answer;
-    ``tuning``: questions of each kind to tune the policy on, drawn with ``tuning_seed``."""
+    ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions of the combination's split, with
+    ``fit_answers`` each, ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples, and ``fit_unanswerable`` questions
+    that it cannot answer; ``tuning``: questions of each kind to tune the policy on, drawn with ``tuning_seed``."""
 
     sampled: tuple[tuple[int, int], ...] = ((17_000, 2), (5_400, 4), (9_000, 3))
     monte_carlo: tuple[int, ...] = (400, 250, 250)
@@ -44,7 +44,8 @@ class Amounts:
     truncations: int = 3
     gsm8k: int = 1200
     unanswerable: int = 6000
-    fit: tuple[tuple[int, int], ...] = ((900, 3), (700, 3), (700, 3))
+    fit: tuple[int, ...] = (900, 700, 700)
+    fit_answers: int = 3
     fit_oracle: int = 900
     oracle_k: int = 64
     fit_unanswerable: int = 300
@@ -85,23 +86,15 @@ def _one_sample(engine: LocalEngine, batch: Sequence[Question], n: int, seed: in
 
 
 def fit_rows(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> list[tuple[Answer, int, int]]:
-    """(answer in progress, correct, k) of the combination's own split: every prefix of sampled answers with its outcome,
-    and some prefixes of answerable questions with fresh Monte Carlo counts."""
-    sampled: list[Sampled] = []
-    for kind, (count, n) in zip(KINDS, amounts.fit, strict=True):
-        for group in sample_answers(engine, questions(kind, "fit", count, amounts.seed), n, amounts.seed):
-            sampled += group
-    open_prefixes = [(s.question, s.answer.upto(i)) for s in sampled for i in range(len(s.answer.segments))]
-    chosen = np.random.default_rng(amounts.seed).permutation(len(open_prefixes))[: amounts.fit_oracle]
-    picked = [open_prefixes[i] for i in chosen]
-    beyond = unanswerable("fit", amounts.fit_unanswerable, amounts.seed)
+    """(answer in progress, correct, k) of the combination's own split: answerable questions, some of their prefixes with fresh
+    Monte Carlo counts, and questions that it cannot answer."""
+    seed, n = amounts.seed, amounts.fit_answers
+    asked = [q for kind, count in zip(KINDS, amounts.fit, strict=True) for q in questions(kind, "fit", count, seed)]
+    rows = labelled_prefixes(engine, asked, samples=n, oracle=amounts.fit_oracle, oracle_k=amounts.oracle_k, seed=seed)
+    beyond = unanswerable("fit", amounts.fit_unanswerable, seed)
     if gsm8k is not None:
         beyond += read_questions(gsm8k)[amounts.gsm8k : amounts.gsm8k + amounts.fit_unanswerable]
-    sampled += [s for group in sample_answers(engine, beyond, 3, amounts.seed) for s in group]
-    rows = [(s.answer.upto(i), int(s.correct), 1) for s in sampled for i in range(len(s.answer.segments) + 1)]
-    for (_, answer), group in zip(picked, complete(engine, picked, amounts.oracle_k, amounts.seed + 7), strict=True):
-        rows.append((answer, sum(s.correct for s in group), amounts.oracle_k))
-    return rows
+    return rows + prefixes([s for group in sample_answers(engine, beyond, n, seed) for s in group])
 
 
 def tuning_questions(amounts: Amounts) -> list[dict[str, object]]:

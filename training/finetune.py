@@ -186,7 +186,7 @@ def split(rows: Sequence[Labelled], recipe: FinetuneRecipe) -> tuple[list[Labell
     question is on both sides."""
     if any(r.split == HELD_OUT for r in rows) and any(r.split == TRAIN for r in rows):
         return [r for r in rows if r.split == TRAIN], [r for r in rows if r.split == HELD_OUT]
-    names = sorted({r.question_id.partition("+")[0] for r in rows})
+    names = sorted({r.question_id for r in rows})
     if len(names) < 2:
         raise TrainingError("the data holds one question, and one is needed to hold out: label more questions")
     rng = np.random.default_rng(recipe.seed)
@@ -194,8 +194,8 @@ def split(rows: Sequence[Labelled], recipe: FinetuneRecipe) -> tuple[list[Labell
     if chosen.all() or not chosen.any():
         chosen = np.arange(len(names)) == rng.integers(len(names))
     held = {n for n, c in zip(names, chosen, strict=True) if c}
-    train = [r for r in rows if r.question_id.partition("+")[0] not in held]
-    return train, [r for r in rows if r.question_id.partition("+")[0] in held]
+    train = [r for r in rows if r.question_id not in held]
+    return train, [r for r in rows if r.question_id in held]
 
 
 def _name_of(base: Path, rows: Sequence[Labelled], mixtures: Sequence[list[Exchange]], recipe: FinetuneRecipe) -> str:
