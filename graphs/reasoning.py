@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 
@@ -23,7 +23,7 @@ from graphs.events import Emit, Event, Header, InterruptedEvent, ResultEvent
 from graphs.instruments import Instruments
 from graphs.nodes import Nodes
 from graphs.policy import Action, Policy
-from graphs.state import Ask, State, Update
+from graphs.state import Ask, State
 from graphs.trace import fingerprint
 
 NODES_A_STEP = 5  # revise, estimate, look_ahead, compare, decide
@@ -55,14 +55,14 @@ def build_graph(
     nodes = Nodes(Instruments(engine, scorer, policy, seed, clock), _streamed(emit))
     graph = StateGraph(State, input_schema=Ask)
     for node in (nodes.read, nodes.generate, nodes.revise, nodes.estimate):
-        graph.add_node(node.__name__, _two_sided(node))
+        graph.add_node(node.__name__, node)
     for node in (nodes.compare, nodes.decide, nodes.abstain, nodes.finish):
-        graph.add_node(node.__name__, _two_sided(node))
+        graph.add_node(node.__name__, node)
     graph.add_edge(START, "read")
     graph.add_edge("generate", "estimate")
     graph.add_edge("revise", "estimate")
     if policy.width > 0:
-        graph.add_node("look_ahead", _two_sided(nodes.look_ahead))
+        graph.add_node("look_ahead", nodes.look_ahead)
         graph.add_edge("read", "look_ahead")
         graph.add_edge("estimate", "look_ahead")
         graph.add_conditional_edges("look_ahead", after_measuring, ["compare", "decide"])
@@ -161,13 +161,6 @@ def _interruptions_told(emit: Emit) -> Iterator[None]:
     except EngineError as error:
         emit(InterruptedEvent(reason=str(error)))
         raise
-
-
-def _two_sided(node: Callable[[State], Update]) -> RunnableLambda[State, Update]:
-    async def in_thread(state: State) -> Update:
-        return await asyncio.to_thread(node, state)
-
-    return RunnableLambda(node, afunc=in_thread)
 
 
 def _streamed(emit: Emit | None) -> Emit:

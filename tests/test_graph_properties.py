@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import wraps
 
 import pytest
 from hypothesis import given, settings
 
 from estimator.types import Confidence
-from graphs import reasoning, state
+from graphs import state
 from graphs.events import (
     DecisionEvent,
     Event,
@@ -18,6 +19,7 @@ from graphs.events import (
     ScoreEvent,
     SegmentEvent,
 )
+from graphs.nodes import Nodes
 from graphs.policy import Policy, Standing, decide
 from graphs.reasoning import asolve, build_graph
 from tests.scenarios import BAD, GOOD, QUESTION, World, of, run, scene, worlds
@@ -129,35 +131,40 @@ def test_sync_and_async_are_the_same(world: World):
 @given(worlds())
 def test_the_state_is_plain_json_and_every_update_key_is_declared(world: World):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reasoning, "_two_sided", checked(set()))
+        check_updates(patch, set())
         graph = build_graph(*world.parts(), world.policy).compile()
     for values in graph.stream({"question": QUESTION}, stream_mode="values"):
         assert json.loads(json.dumps(values, allow_nan=False)) == values
         assert set(values) <= set(state.State.__annotations__)
 
 
-def checked(seen: set[str]):
-    def wrap(node):
-        def inner(given):
-            update = node(given)
-            assert set(update) <= set(state.State.__annotations__), node.__name__
-            seen.add(node.__name__)
-            return update
+NODES = ("read", "generate", "estimate", "look_ahead", "compare", "decide", "revise", "finish", "abstain")
 
-        return inner
 
-    return wrap
+def check_updates(patch: pytest.MonkeyPatch, seen: set[str]) -> None:
+    """Every node's update is checked, and that it ran is noted in ``seen``."""
+    for name in NODES:
+        patch.setattr(Nodes, name, checked(getattr(Nodes, name), seen))
+
+
+def checked(node, seen: set[str]):
+    @wraps(node)
+    def inner(nodes: Nodes, given: state.State):
+        update = node(nodes, given)
+        assert set(update) <= set(state.State.__annotations__), node.__name__
+        seen.add(node.__name__)
+        return update
+
+    return inner
 
 
 def test_every_node_is_reached_by_some_run(monkeypatch):
     seen: set[str] = set()
-    monkeypatch.setattr(reasoning, "_two_sided", checked(seen))
+    check_updates(monkeypatch, seen)
     run(scene(BAD, GOOD), Policy())
     run(scene(BAD, GOOD), Policy(width=2, depth=1))
     run(scene(BAD), Policy(max_revisions=0, abstain=0.2))
-    assert seen == {
-        "read", "generate", "estimate", "look_ahead", "compare", "decide", "revise", "finish", "abstain"
-    }  # fmt: skip
+    assert seen == set(NODES)
 
 
 def test_records_survive_the_state():
