@@ -28,6 +28,7 @@ STOP_SECONDS = 20.0
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+WORKER = Path(__file__).parent / "vllm_worker"
 REASONS = ("Error", "error:", "Exception")
 
 
@@ -72,6 +73,8 @@ def command_of(service: Service) -> list[str]:
         command += ["--enable-lora", "--max-loras", str(len(service.adapters) + 1)]
         command += ["--max-lora-rank", str(_max_rank(service.adapters.values()))]
         command += ["--lora-target-modules", *_targets(service.adapters.values())]
+        if service.cpu:
+            command += ["--worker-extension-cls", "grouped_lora.GroupedLora"]
         command += ["--lora-modules", *(f"{name}={path}" for name, path in service.adapters.items())]
     return [*command, *service.extra]
 
@@ -81,6 +84,7 @@ def environment_of(service: Service) -> dict[str, str]:
     set_ = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
     if service.cpu:
         set_ |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "TORCH_COMPILE_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+        set_["PYTHONPATH"] = os.pathsep.join([str(WORKER), *filter(None, [os.environ.get("PYTHONPATH")])])
     if service.api_key is not None:
         set_ |= {"VLLM_API_KEY": service.api_key}
     return set_
