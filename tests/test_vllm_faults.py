@@ -142,7 +142,7 @@ def test_a_refused_request_is_an_error_of_its_own(served: Loaded) -> None:
     assert not isinstance(raised.value, EngineUnreachable)
 
 
-def test_an_adapter_that_is_unloaded_in_mid_run(served: Loaded) -> None:
+def test_an_adapter_that_the_server_does_not_have(served: Loaded) -> None:
     assert isinstance(served.engine, VllmEngine)
     twin = served.engine.forked()
     twin.adapter = "gone"
