@@ -16,7 +16,9 @@ CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-FAST = FinetuneRecipe(lr=1e-2, warmup=2, epochs=8, tokens_per_step=800, rank=8, alpha=16, held_out=0.2, every=1000, processes=1)
+FAST = FinetuneRecipe(
+    lr=1e-2, warmup=2, epochs=8, tokens_per_step=800, rank=8, alpha=16, dropout=0.1, held_out=0.2, every=1000, processes=1
+)
 WORDS = ("sheep", "pens")  # questions about sheep are answered rightly, those about pens are not
 
 

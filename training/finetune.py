@@ -43,12 +43,14 @@ class FinetuneRecipe:
     prefixes of every sampled answer are read at random places, which teaches the periodic and entropy positions (soft
     readout); ``held_out`` is the share of questions kept for the monitor, which looks ``every`` so many steps (a checkpoint is
     written then); ``patience`` looks without a better score end the run, and the best state is kept (0: to the end, and the
-    last state); ``mixed`` is the share of steps that are about answers (``training.mixing``)."""
+    last state); ``dropout`` falls on the LoRA's inputs; ``mixed`` is the share of steps that are about answers
+    (``training.mixing``)."""
 
     seed: int = 5
     technique: Technique = "soft"
     rank: int = 32
     alpha: int = 64
+    dropout: float = 0.0
     epochs: float = 1.2
     budget: int = 0
     lr: float = 1e-3
@@ -210,7 +212,13 @@ def load_net(base: Path, recipe: FinetuneRecipe) -> Net:
     torch.manual_seed(recipe.seed)
     model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16 if gpu else torch.float32)
     model.to("cuda" if gpu else "cpu")
-    config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=linear_layers(model), task_type="CAUSAL_LM")
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules=linear_layers(model),
+        task_type="CAUSAL_LM",
+    )
     peft = get_peft_model(model, config)
     if sum(p.numel() for p in model.parameters()) >= LARGE:
         model.enable_input_require_grads()
@@ -252,6 +260,7 @@ def _train(rank: int, job: Job) -> None:
         state.step, state.seconds = step + 1, time.monotonic() - started
         seen = None
         if state.step % recipe.every == 0 or state.step == len(run.plan):
+            run.net.peft.eval()
             seen = look(run.method, job.monitor, rank, recipe.processes)
             _remember(run, seen)
         if rank == 0:
@@ -305,6 +314,8 @@ def _step(run: Run, rank: int, step: int) -> float:
     """One optimiser step; the mean loss over all processes' items."""
     recipe, planned = run.job.recipe, run.plan[step]
     batch = [run.sets[planned.source][i] for i in planned.indices[rank]]
+    run.net.peft.train()
+    torch.manual_seed((recipe.seed + step) * recipe.processes + rank)  # dropout by step, so that a resumed run draws the same
     if planned.source == 0:
         loss, count = run.method.loss(batch, run.method.draw(batch, run.rng))
     else:

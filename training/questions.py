@@ -31,6 +31,12 @@ def split_of(key: str) -> str:
     raise AssertionError("the shares add up to 100")
 
 
+def item_of(question_id: str) -> str:
+    """What a question of ``questions`` turns on: the item that facts and choices share, or else the question itself."""
+    item, _, _ = question_id.partition("@")
+    return question_id if item in (*KINDS, "unanswerable") else item
+
+
 @cache
 def _items(kind: str, split: str) -> frozenset[str]:
     ids = facts.all_ids() if kind == "fact" else choice.all_ids()
