@@ -24,8 +24,9 @@ BOUND = 4.0  # standard deviations; beyond, products of inputs would run away
 
 
 class Logistic(BaseModel):
-    """``sigmoid(bias + weights . z)`` of standardised inputs ``z = (x - centre) / scale``. Where there are ``modifiers`` (names
-    of inputs), z is held within ``BOUND`` and ``pairs . products(z)`` is added: what an input says then depends on them."""
+    """``sigmoid(bias + weights . terms(z))`` of standardised inputs ``z = (x - centre) / scale``. ``knots`` (per input, in
+    standard deviations) bend what an input says; ``modifiers`` (names of inputs) change what the others say. Where there are
+    either, z is held within ``BOUND``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,25 +35,24 @@ class Logistic(BaseModel):
     scale: list[float]
     weights: list[float]
     bias: float
+    knots: list[list[float]] = []
     modifiers: list[str] = []
-    pairs: list[float] = []
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities for rows of inputs."""
         z = (x - np.array(self.centre)) / np.array(self.scale)
-        if self.modifiers:
+        if self.knots or self.modifiers:
             z = np.clip(z, -BOUND, BOUND)
-        total = z @ np.array(self.weights) + self.bias
-        if self.modifiers:
-            total = total + products(z, [self.inputs.index(m) for m in self.modifiers]) @ np.array(self.pairs)
+        total = terms(z, self.knots, [self.inputs.index(m) for m in self.modifiers]) @ np.array(self.weights) + self.bias
         return 1 / (1 + np.exp(-np.clip(total, -30, 30)))
 
 
-def products(z: NDArray[np.float64], modifiers: Sequence[int]) -> NDArray[np.float64]:
-    """``z_m z_i`` for each modifier m and every other input i (last axis). No squares: an input that is further out never says
-    less, so that what generation never wrote is judged like the worst of what it wrote."""
-    width = z.shape[-1]
-    return np.stack([z[..., m] * z[..., i] for m in modifiers for i in range(width) if i != m], -1)
+def terms(z: NDArray[np.float64], knots: Sequence[Sequence[float]], modifiers: Sequence[int]) -> NDArray[np.float64]:
+    """z itself, ``max(z_i - knot, 0)`` for each knot of each input i, and ``z_m z_i`` for each modifier m and every other input
+    i (last axis). No squares: a product of an input with itself would turn beyond what generation writes."""
+    hinges = [np.maximum(z[..., i] - knot, 0) for i, mine in enumerate(knots) for knot in mine]
+    products = [z[..., m] * z[..., i] for m in modifiers for i in range(z.shape[-1]) if i != m]
+    return np.concatenate([z, *(term[..., None] for term in hinges + products)], -1)
 
 
 class Combiner(BaseModel):

@@ -1,4 +1,5 @@
-"""The free signals: what the log-probabilities and entropies of the tokens already generated say. They cost nothing.
+"""The free signals: what the log-probabilities of the tokens already generated say. They cost nothing. Entropies add nothing to
+them (see LOG.md), and a server that gives the highest log-probabilities alone cannot tell them exactly.
 
 Features are kept apart by state, because they mean different things: nothing is written yet (``question``), an answer is
 under way (``partial``), or it is complete (``complete``).
@@ -21,9 +22,6 @@ SIGNALS = (
     "sum_logprob",
     "sum_logprob_last",
     "worst_segment_logprob",
-    "mean_entropy",
-    "mean_entropy_last",
-    "max_entropy",
     "num_segments",
     "log_tokens",
     "log_prompt_tokens",
@@ -44,7 +42,6 @@ def signals(answer: Answer) -> NDArray[np.float64]:
         return np.zeros(0)
     by_segment = [np.maximum(np.asarray(s.logprobs), FLOOR) for s in answer.segments]
     logprobs, last = np.concatenate(by_segment), by_segment[-1]
-    entropies = np.concatenate([np.asarray(s.entropies) for s in answer.segments])
     lowest = np.sort(logprobs)[:2]
     return np.array(
         [
@@ -56,9 +53,6 @@ def signals(answer: Answer) -> NDArray[np.float64]:
             max(logprobs.sum(), 4 * FLOOR),
             max(last.sum(), 2 * FLOOR),
             min(s.mean() for s in by_segment),
-            entropies.mean(),
-            np.mean(answer.segments[-1].entropies),
-            entropies.max(),
             len(by_segment),
             np.log(len(logprobs)),
             np.log(len(answer.prompt_ids)),

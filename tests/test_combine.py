@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from estimator.calibration import Combiner, CombinerError, Logistic, adapter_inputs, products, read_combiner
+from estimator.calibration import Combiner, CombinerError, Logistic, adapter_inputs, read_combiner, terms
 from estimator.levels import LEVEL_VALUES, tilt
 from estimator.metrics import auroc, ece
 from estimator.signals import SIGNALS, signals
@@ -55,14 +55,25 @@ def test_it_means_the_same_after_it_was_written(combiner: Combiner) -> None:
     np.testing.assert_array_equal(applied(again, rows), applied(combiner, rows))
 
 
-def test_products_are_those_of_a_modifier_with_every_other_input() -> None:
-    np.testing.assert_array_equal(products(np.array([[2.0, 3.0, 5.0]]), [1]), [[6.0, 15.0]])
+def test_terms_are_inputs_hinges_and_products_of_a_modifier_with_every_other_input() -> None:
+    found = terms(np.array([[2.0, 3.0, 5.0]]), [[1.5, 2.5], [], [1.0]], [1])
+    np.testing.assert_array_equal(found, [[2.0, 3.0, 5.0, 0.5, 0.0, 4.0, 6.0, 15.0]])
+
+
+def test_it_bends_where_an_input_stops_to_matter() -> None:
+    rng = np.random.default_rng(3)
+    rows, flat = [], tilt(np.full(len(LEVEL_VALUES), 0.1), 0.5)
+    for _ in range(6000):
+        free = rng.normal(size=len(SIGNALS))
+        chance = 0.2 if free[0] < 0 else 0.2 + 0.3 * min(free[0], 2)
+        rows.append(Reading("partial", flat, free, int(rng.random() < chance), 1))
+    model = fit(rows, base_hash="b", adapter_hash="a", data_hash="d", seed=0).signals["partial"]
+    low, zero, high = model(np.array([[x, *[0.0] * (len(SIGNALS) - 1)] for x in (-2.0, 0.0, 2.0)]))
+    assert abs(zero - low) < 0.1 and high - zero > 0.4
 
 
 def test_no_input_runs_away() -> None:
-    model = Logistic(
-        inputs=["a", "b"], centre=[0, 0], scale=[1, 1], weights=[0.5, 0.1], bias=0.0, modifiers=["b"], pairs=[-1.0]
-    )
+    model = Logistic(inputs=["a", "b"], centre=[0, 0], scale=[1, 1], weights=[0.5, 0.1, -1.0], bias=0.0, modifiers=["b"])
     np.testing.assert_array_equal(model(np.array([[4.0, 1.0]])), model(np.array([[1e9, 1.0]])))
 
 
@@ -78,6 +89,6 @@ def test_a_combination_of_other_inputs_is_refused(combiner: Combiner, tmp_path: 
 def test_signals_stand_in_the_order_of_their_names() -> None:
     segment = Segment((1, 2, 3), (-0.5, -1.0, -0.1), (0.2, 0.3, 0.4), StopReason.POSITION)
     found = dict(zip(SIGNALS, signals(Answer((7,) * 20, (segment,))), strict=True))
-    assert found["min_logprob"] == -1.0 and found["second_min_logprob"] == -0.5 and found["max_entropy"] == 0.4
+    assert found["min_logprob"] == -1.0 and found["second_min_logprob"] == -0.5
     assert found["num_segments"] == 1 and found["log_tokens"] == pytest.approx(np.log(3))
     assert found["log_prompt_tokens"] == pytest.approx(np.log(20))

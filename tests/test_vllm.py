@@ -41,14 +41,15 @@ def test_greedy_text_is_identical(greedy: list[Any]) -> None:
 
 
 def test_scores_are_equal_at_every_position(embedded: Loaded, served: Loaded, greedy: list[Any]) -> None:
-    """The estimator's reading within 1e-3; the combination also sees entropies, which a server truncates, and may move by
-    what that moves it."""
     ours = embedded.scorer.score([a for p, o, _ in greedy for a in _prefixes(embedded, p, o)])
     theirs = served.scorer.score([a for p, _, t in greedy for a in _prefixes(served, p, t)])
-    adapter = [[c.parts["adapter"] for c in side] for side in (ours, theirs)]
-    np.testing.assert_allclose(adapter[1], adapter[0], atol=SCORE_TOLERANCE)
-    gap = np.abs(np.array([c.value for c in theirs]) - np.array([c.value for c in ours]))
-    assert gap.mean() < 0.002 and gap.max() < 0.03
+    assert len(ours) > 800
+    for read in (lambda c: c.parts["adapter"], lambda c: c.value, lambda c: c.low, lambda c: c.high):
+        np.testing.assert_allclose([read(c) for c in theirs], [read(c) for c in ours], atol=SCORE_TOLERANCE)
+
+
+def test_entropies_are_close(greedy: list[Any]) -> None:
+    """A server gives the highest log-probabilities alone."""
     entropies = np.abs(_flat([t.entropies for _, _, t in greedy]) - _flat([o.entropies for _, o, _ in greedy]))
     assert entropies.mean() < 0.01
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from estimator.calibration import BOUND, Combiner, Logistic, adapter_inputs, inputs_of, products
+from estimator.calibration import BOUND, Combiner, Logistic, adapter_inputs, inputs_of, terms
 from estimator.engines.base import Engine
 from estimator.engines.local import LocalEngine
 from estimator.levels import interval, sharpen, tilt
@@ -19,7 +19,8 @@ from estimator.types import Answer, Question
 from training.labelling import Sampled, complete, sample_answers
 
 PRECISE = 32
-MODIFIERS = ("adapter_logit", "mean_entropy", "num_segments", "log_tokens", "log_prompt_tokens")
+MODIFIERS = ("adapter_logit", "mean_logprob", "num_segments", "log_tokens", "log_prompt_tokens")
+KNOTS = (0.25, 0.5, 0.75)  # quantiles of an input at which what it says may bend
 STRENGTH = 0.03  # inverse of the penalty on the weights, chosen by cross-validation over items (see LOG.md)
 FEWEST = 30  # rows of a state below which nothing is fitted for it
 
@@ -101,27 +102,28 @@ def _reading_alone(state: str) -> Logistic:
 
 
 def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Reading]) -> Logistic:
-    """Linear terms and products with the modifiers, each scaled to unit spread before the penalty falls on its weight. A Monte
-    Carlo label counts as partly a success and partly a failure."""
+    """Each term is scaled to unit spread before the penalty falls on its weight. A Monte Carlo label counts as partly a success
+    and partly a failure."""
     modifiers = [m for m in MODIFIERS if m in names]
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
     z = np.clip((x - centre) / scale, -BOUND, BOUND)
-    terms = np.concatenate([z, products(z, [names.index(m) for m in modifiers])], -1)
-    middle, spread = terms.mean(0), np.maximum(terms.std(0), 1e-6)
+    knots = [np.unique(np.quantile(column, KNOTS)).tolist() for column in z.T]
+    design = terms(z, knots, [names.index(m) for m in modifiers])
+    middle, spread = design.mean(0), np.maximum(design.std(0), 1e-6)
     share = np.array([r.correct / r.k for r in rows])
     target = np.concatenate([np.ones(len(x)), np.zeros(len(x))])
     weight = np.concatenate([share, 1 - share])
-    both = np.concatenate([(terms - middle) / spread] * 2)
+    both = np.concatenate([(design - middle) / spread] * 2)
     model = LogisticRegression(C=STRENGTH, max_iter=2000).fit(both, target, sample_weight=weight)
     weights = model.coef_[0] / spread
     return Logistic(
         inputs=list(names),
         centre=centre.tolist(),
         scale=scale.tolist(),
-        weights=weights[: len(names)].tolist(),
+        weights=weights.tolist(),
         bias=float(model.intercept_[0] - weights @ middle),
+        knots=knots,
         modifiers=modifiers,
-        pairs=weights[len(names) :].tolist(),
     )
 
 
@@ -139,7 +141,7 @@ def _fit_power(rows: Sequence[Reading], values: NDArray[np.float64], mass: float
         held = np.array([_holds(r, v, power, mass) for r, v in known])
         return max(abs(held[part].mean() - mass) for part in parts)
 
-    return float(min(np.geomspace(0.2, 5.0, 25), key=miss))
+    return float(min(np.geomspace(0.1, 5.0, 31), key=miss))
 
 
 def _holds(row: Reading, value: float, power: float, mass: float) -> bool:
