@@ -20,7 +20,6 @@ test: $(READY) $(SERVER_READY)
 
 evidence: $(READY)
 	$(BIN)/python -m tests.benchmarks.evidence --data ../shared/data
-	$(BIN)/python -m tests.benchmarks.evidence --per-kind 100 --intervals
 	$(BIN)/python -m tests.benchmarks.sampling --out docs/evidence/sampling.json
 	$(BIN)/python -m tests.benchmarks.cost --out docs/evidence/cost.json
 	$(BIN)/python -m tests.benchmarks.table --write

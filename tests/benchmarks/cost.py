@@ -1,7 +1,8 @@
 """What knowing costs: time spent scoring, overhead against plain generation, and seconds from start to first paragraph.
 
 ``python -m tests.benchmarks.cost --out docs/evidence/cost.json``: the same questions answered by the graph with a score at
-every paragraph, and by plain sampling of the same engine, in turns.
+every position, and by plain sampling of the same engine, in turns: by the embedded model, and by a model of the size that
+one would use (``QWEN_05B``; its weights are random, because speed does not depend on them).
 """
 
 from __future__ import annotations
@@ -10,52 +11,88 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from estimator.engines.base import SampleRequest, Sampling
-from estimator.loading import load
-from estimator.positions import Position
+from estimator.engines.base import Engine, SampleRequest, Sampling
+from estimator.engines.local import LocalEngine
+from estimator.levels import level_ids
+from estimator.loading import adapted, embedded_dir, load
+from estimator.positions import parse_position
+from estimator.scorers.adapter import AdapterScorer
+from estimator.scorers.base import Scorer
+from estimator.scorers.readout import OneToken
 from graphs.policy import Policy
 from graphs.reasoning import solve
+from training.finetune import linear_layers
 from training.questions import KINDS, questions
 
 # Nothing is revised or refused: both sides write the same answers.
 ALWAYS_ON = Policy.model_validate({"accept": 0, "revise": 0, "drop": 1, "abstain": 0, "max_revisions": 0})
+# Random weights end no paragraph and no answer: four positions of 24 tokens stand for an answer.
+STEADY = ALWAYS_ON.model_copy(update={"position": "periodic:24", "budget": 96})
+# The shape of Qwen2.5-0.5B (its config.json); the vocabulary is the embedded tokenizer's.
+QWEN_05B = {
+    "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14,
+    "num_key_value_heads": 2, "tie_word_embeddings": True,
+}  # fmt: skip
 
 
-def overhead(count: int) -> dict[str, Any]:
+def overhead(engine: Engine, scorer: Scorer, policy: Policy, asked: Sequence[str]) -> dict[str, Any]:
     """Seconds of solving and of plain generation over the same questions, and the share of solving spent on scores."""
-    loaded = load()
-    asked = [q for kind in KINDS for q in questions(kind, "test", count, 31)]
-    solving, plain, scoring, answered, scored = [], [], 0.0, 0, 0
-    for q in asked:
+    solving, generating, scoring, answered, scored = [], [], 0.0, 0, 0
+    for question in asked:
         started = time.monotonic()
-        result = solve(q.text, loaded.engine, loaded.scorer, ALWAYS_ON, seed=1)
+        result = solve(question, engine, scorer, policy, seed=1)
         solving.append(time.monotonic() - started)
         scoring += result.seconds["score"]
         answered += result.tokens["answer"]
         scored += result.tokens["scoring"]
         started = time.monotonic()
-        prefix = loaded.engine.prompt_ids(q.text)
-        for _ in range(40):  # paragraph by paragraph, as the graph goes
-            segment = loaded.engine.sample([SampleRequest(prefix, seed=1)], Sampling(position=Position()))[0][0]
-            prefix = (*prefix, *segment.token_ids)
-            if segment.finished:
-                break
-        plain.append(time.monotonic() - started)
+        generate(engine, policy, question)
+        generating.append(time.monotonic() - started)
     return {
         "n": len(asked),
         "solve_seconds": float(np.sum(solving)),
-        "plain_seconds": float(np.sum(plain)),
-        "ratio": float(np.sum(solving) / np.sum(plain)),
+        "plain_seconds": float(np.sum(generating)),
+        "ratio": float(np.sum(solving) / np.sum(generating)),
         "scoring_share": scoring / float(np.sum(solving)),
         "answer_tokens": answered,
         "scored_tokens": scored,
     }
+
+
+def generate(engine: Engine, policy: Policy, question: str) -> None:
+    """The answer that ``solve`` writes, position by position, and nothing else."""
+    prefix, left = engine.prompt_ids(question), policy.budget
+    while left > 0:
+        sampling = Sampling(max_tokens=left, position=parse_position(policy.position))
+        [[segment]] = engine.sample([SampleRequest(prefix, seed=1)], sampling)
+        prefix, left = (*prefix, *segment.token_ids), left - len(segment.token_ids)
+        if segment.finished:
+            return
+
+
+def random_model(folder: Path) -> tuple[LocalEngine, AdapterScorer]:
+    """A model of the shape ``QWEN_05B`` with random weights, and a LoRA on all of its linear layers as the estimator."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(embedded_dir() / "base")
+    config = Qwen2Config(vocab_size=len(tokenizer), max_position_embeddings=1024, **QWEN_05B)
+    model: Any = Qwen2ForCausalLM(config).eval()
+    lora = LoraConfig(r=32, lora_alpha=64, target_modules=linear_layers(model), task_type="CAUSAL_LM")
+    wrapped: Any = get_peft_model(model, lora)
+    wrapped.save_pretrained(str(folder))
+    net = wrapped.unload()
+    reader = adapted(net, folder, merge=False)
+    engine = LocalEngine(net, tokenizer, name="random", reader=reader, level_ids=level_ids(tokenizer))
+    return engine, AdapterScorer(engine, OneToken(engine))
 
 
 def first_paragraph(rounds: int = 3) -> float:
@@ -79,11 +116,18 @@ def first_paragraph(rounds: int = 3) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20, help="questions of each kind")
+    parser.add_argument("--large", type=int, default=4, help="questions for the model of real size")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    report = overhead(args.count) | {"start_to_first_paragraph_seconds": first_paragraph()}
+    asked = [q.text for kind in KINDS for q in questions(kind, "test", args.count, 31)]
+    loaded = load()
+    report = overhead(loaded.engine, loaded.scorer, ALWAYS_ON, asked)
+    report["start_to_first_paragraph_seconds"] = first_paragraph()
+    if args.large:
+        with tempfile.TemporaryDirectory() as folder:
+            report["large"] = overhead(*random_model(Path(folder)), STEADY, asked[: args.large])
     print(json.dumps(report, indent=1))
     if args.out:
         args.out.write_text(json.dumps(report, indent=1) + "\n")

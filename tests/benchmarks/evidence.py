@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.evidence --out docs/evidence --data DIR`` (about a quarter of an hour on two cores). Answers are
 sampled as ``controller solve`` samples them: temperature 1, from scratch, no revision. The oracle is 64 fresh samples from
-each scored prefix.
+each scored prefix; ``--oracle FILE`` keeps their shares, which depend on the base alone, for its next estimator.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from estimator.engines.local import LocalEngine
 from estimator.loading import EMBEDDED, load
 from estimator.metrics import auroc, bootstrap, brier, ece
 from estimator.scorers.finece import CombinedScorer
-from estimator.types import Answer, Confidence, Question
+from estimator.types import Answer, Confidence, Question, Tokens
 from training.datasets import read_questions
 from training.evaluation.cases import place_of
 from training.evaluation.splits import unseen
@@ -32,7 +32,7 @@ from training.questions import KINDS, UNANSWERABLE, unanswerable
 
 ORACLE_SAMPLES = 64
 PLACES = ("question", "first", "penultimate", "complete")
-SEED = 78
+SEED = 81
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,32 @@ class Scored:
     correct: bool
 
 
-def score_places(engine: LocalEngine, scorer: CombinedScorer, sampled: Sequence[Sampled]) -> list[Scored]:
+def score_places(
+    engine: LocalEngine, scorer: CombinedScorer, sampled: Sequence[Sampled], kept: Path | None, base: str
+) -> list[Scored]:
     """Scores and oracle shares at the four places of every answer; a complete answer's oracle is its own outcome."""
     rows = [(g, s, place, prefix) for g, s in enumerate(sampled) for place, prefix in place_of(s.answer).items()]
     confidences = scorer.score([prefix for _, _, _, prefix in rows])
     open_prefixes = {p.token_ids: (s.question, p) for _, s, _, p in rows if not p.finished}
-    done = complete(engine, list(open_prefixes.values()), ORACLE_SAMPLES, SEED + 1)
-    shares = {key: float(np.mean([x.correct for x in group])) for key, group in zip(open_prefixes, done, strict=True)}
+    shares = oracle_shares(engine, open_prefixes, kept, base)
     return [
         Scored(s.question.kind, g, place, c, shares.get(prefix.token_ids, float(s.correct)), s.correct)
         for (g, s, place, prefix), c in zip(rows, confidences, strict=True)
     ]
+
+
+def oracle_shares(
+    engine: LocalEngine, prefixes: Mapping[Tokens, tuple[Question, Answer]], kept: Path | None, base: str
+) -> dict[Tokens, float]:
+    """Per prefix the share of fresh samples that end right; ``kept`` has them already where it is of this base and prefixes."""
+    name = {"base": base, "seed": SEED, "samples": ORACLE_SAMPLES, "prefixes": [list(p) for p in prefixes]}
+    if kept is not None and kept.exists() and (found := json.loads(kept.read_text()))["name"] == name:
+        return dict(zip(prefixes, found["shares"], strict=True))
+    done = complete(engine, list(prefixes.values()), ORACLE_SAMPLES, SEED + 1)
+    shares = [float(np.mean([x.correct for x in group])) for group in done]
+    if kept is not None:
+        kept.write_text(json.dumps({"name": name, "shares": shares}))
+    return dict(zip(prefixes, shares, strict=True))
 
 
 def position_rows(scored: Sequence[Scored]) -> list[dict[str, Any]]:
@@ -178,7 +193,7 @@ def unanswerable_scores(engine: LocalEngine, scorer: CombinedScorer, per_kind: i
     return {kind: float(np.mean(scores[i :: len(UNANSWERABLE)])) for i, kind in enumerate(UNANSWERABLE)}
 
 
-def measure(per_kind: int, data: Path | None, gsm8k: int | None) -> dict[str, Any]:
+def measure(per_kind: int, data: Path | None, gsm8k: int | None, kept: Path | None) -> dict[str, Any]:
     """Everything, as one report."""
     started = time.monotonic()
     loaded = load(EMBEDDED, threads=2)
@@ -190,9 +205,10 @@ def measure(per_kind: int, data: Path | None, gsm8k: int | None) -> dict[str, An
         asked = unseen(kind, per_kind, SEED)
         rows += accuracy_rows(engine, asked, kind)
         sampled += [g[0] for g in sample_answers(engine, asked, 1, SEED) if g[0].answer.finished]
-    scored = score_places(engine, scorer, sampled)
+    scored = score_places(engine, scorer, sampled, kept, loaded.hashes["base"])
     rows += position_rows(scored) + acceptance_rows(scored)
-    report: dict[str, Any] = {"rows": rows, "drift": drift(scored), "unanswerable": unanswerable_scores(engine, scorer)}
+    report: dict[str, Any] = {"rows": rows, "drift": drift(scored), "intervals": interval_cover(scored)}
+    report |= {"unanswerable": unanswerable_scores(engine, scorer)}
     if data is not None:
         for name in ("singleop", "multiarith"):
             rows += accuracy_rows(engine, read_questions(data / f"{name}.jsonl"), name)
@@ -207,29 +223,16 @@ def measure(per_kind: int, data: Path | None, gsm8k: int | None) -> dict[str, An
     return report
 
 
-def measure_intervals(per_kind: int) -> dict[str, Any]:
-    """How often the 80 % intervals hold the oracle's value, on fewer questions."""
-    loaded = load(EMBEDDED, threads=2)
-    engine, scorer = loaded.engine, loaded.scorer
-    assert isinstance(engine, LocalEngine) and isinstance(scorer, CombinedScorer)
-    asked = [q for kind in KINDS for q in unseen(kind, per_kind, SEED)]
-    sampled = [g[0] for g in sample_answers(engine, asked, 1, SEED) if g[0].answer.finished]
-    return {"n": len(sampled), "hashes": loaded.hashes, "cover": interval_cover(score_places(engine, scorer, sampled))}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("docs/evidence"))
     parser.add_argument("--data", type=Path, help="directory of the real question files")
     parser.add_argument("--per-kind", type=int, default=320)
     parser.add_argument("--gsm8k", type=int, default=None, help="only the first N test questions")
-    parser.add_argument("--intervals", action="store_true", help="only the intervals, to intervals.json")
+    parser.add_argument("--oracle", type=Path, help="where the oracle's shares are kept")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    if args.intervals:
-        (args.out / "intervals.json").write_text(json.dumps(measure_intervals(args.per_kind), indent=1) + "\n")
-        return
-    report = measure(args.per_kind, args.data, args.gsm8k)
+    report = measure(args.per_kind, args.data, args.gsm8k, args.oracle)
     (args.out / "embedded.json").write_text(json.dumps(report, indent=1) + "\n")
     for row in report["rows"]:
         print(json.dumps(row))
