@@ -74,7 +74,7 @@ def command_of(service: Service) -> list[str]:
         command += ["--max-lora-rank", str(_max_rank(service.adapters.values()))]
         command += ["--lora-target-modules", *_targets(service.adapters.values())]
         if service.cpu:
-            command += ["--worker-extension-cls", "grouped_lora.GroupedLora"]
+            command += ["--worker-extension-cls", "cpu_worker.CpuWorker"]
         command += ["--lora-modules", *(f"{name}={path}" for name, path in service.adapters.items())]
     return [*command, *service.extra]
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from estimator.engines.base import Engine, SampleRequest, Sampling
+from estimator.engines.base import SampleRequest, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.levels import level_ids
 from estimator.loading import adapted, embedded_dir, load
@@ -43,16 +43,18 @@ QWEN_05B = {
 }  # fmt: skip
 
 
-def overhead(engine: Engine, scorer: Scorer, policy: Policy, asked: Sequence[str]) -> dict[str, Any]:
+def overhead(engine: LocalEngine, scorer: Scorer, policy: Policy, asked: Sequence[str]) -> dict[str, Any]:
     """Seconds of solving and of plain generation over the same questions, and the share of solving spent on scores."""
     solving, generating, scoring, answered, scored = [], [], 0.0, 0, 0
     for question in asked:
+        forget(engine)
         started = time.monotonic()
         result = solve(question, engine, scorer, policy, seed=1)
         solving.append(time.monotonic() - started)
         scoring += result.seconds["score"]
         answered += result.tokens["answer"]
         scored += result.tokens["scoring"]
+        forget(engine)
         started = time.monotonic()
         generate(engine, policy, question)
         generating.append(time.monotonic() - started)
@@ -67,7 +69,13 @@ def overhead(engine: Engine, scorer: Scorer, policy: Policy, asked: Sequence[str
     }
 
 
-def generate(engine: Engine, policy: Policy, question: str) -> None:
+def forget(engine: LocalEngine) -> None:
+    """Neither side is to find in the cache what the other one computed."""
+    engine.base_cache.entries.clear()
+    engine.adapter_cache.entries.clear()
+
+
+def generate(engine: LocalEngine, policy: Policy, question: str) -> None:
     """The answer that ``solve`` writes, position by position, and nothing else."""
     prefix, left = engine.prompt_ids(question), policy.budget
     while left > 0:
@@ -123,6 +131,7 @@ def main() -> None:
     args = parser.parse_args()
     asked = [q.text for kind in KINDS for q in questions(kind, "test", args.count, 31)]
     loaded = load()
+    assert isinstance(loaded.engine, LocalEngine)
     report = overhead(loaded.engine, loaded.scorer, ALWAYS_ON, asked)
     report["start_to_first_paragraph_seconds"] = first_paragraph()
     if args.large:

@@ -48,7 +48,7 @@ def plain(loaded: Loaded, question: str, seed: int) -> int:
 def segments(loaded: Loaded, question: str, seed: int) -> int:
     """Tokens of one answer, asked for paragraph by paragraph."""
     prefix, count = loaded.engine.prompt_ids(question), 0
-    while count < MOST:
+    while count < MOST and len(prefix) < loaded.engine.max_context:
         request = SampleRequest(prefix, seed=seed)
         [[segment]] = loaded.engine.sample([request], Sampling(max_tokens=256, position=Position()))
         prefix, count = (*prefix, *segment.token_ids), count + len(segment.token_ids)

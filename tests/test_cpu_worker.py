@@ -1,11 +1,11 @@
-"""The LoRA products of a CPU server: each token gets its own adapter's, and tokens of the base get nothing."""
+"""What a CPU server's worker is given: each token its own adapter's product, each request its own log-probabilities."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from controller.vllm_worker.grouped_lora import expand, expand_slice, shrink
+from controller.vllm_worker.cpu_worker import TOP, expand, expand_slice, shrink, with_top
 
 WIDTH, RANK, ADAPTERS = 6, 3, 2
 
@@ -30,3 +30,12 @@ def test_a_token_is_multiplied_with_its_own_adapter(indices: list[int]) -> None:
         torch.testing.assert_close(set_[t], torch.cat([delta, before[t, WIDTH:]]))
         shifted = torch.cat([torch.zeros(WIDTH), delta[: WIDTH - 2], torch.zeros(2)])
         torch.testing.assert_close(sliced[t], before[t] + shifted)
+
+
+def test_a_request_beside_a_score_keeps_its_highest_log_probabilities() -> None:
+    logprobs = drawn(3, 50)
+    wanted = with_top(logprobs, {1: [7, 9]})
+    assert wanted[1] == [7, 9] and set(wanted) == {0, 1, 2}
+    for row in (0, 2):
+        assert wanted[row] == logprobs[row].argsort(descending=True)[:TOP].tolist()
+    assert with_top(logprobs[:1], {0: [3]}) == {0: [3]}

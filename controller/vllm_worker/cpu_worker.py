@@ -1,20 +1,23 @@
-"""What ``controller serve`` loads into the worker of a CPU server (``--worker-extension-cls``): LoRA as one product an adapter.
+"""What ``controller serve`` loads into the worker of a CPU server (``--worker-extension-cls``), for two faults of vLLM there.
 
-vLLM's own CPU code copies an adapter's matrices for every token, which costs a small model ten times its forward pass. Here the
-tokens of a batch that belong to one adapter are multiplied together, and tokens of the base are not touched. The module stands
-alone: it runs in the environment of vLLM, where this project is not installed.
+Its LoRA copies an adapter's matrices for every token, which costs a small model ten times its forward pass: here the tokens
+of a batch that belong to one adapter are multiplied together, and tokens of the base are not touched. And as soon as one
+request of a batch asks for ``logprob_token_ids`` (a score does) the others lose their highest log-probabilities: here they
+keep them. The module stands alone: it runs in the environment of vLLM, where this project is not installed.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
+TOP = 20  # the highest log-probabilities that a request may ask for, by the server's default
 
-class GroupedLora:
+
+class CpuWorker:
     """An empty extension of vLLM's worker: importing this module is what it is for."""
 
 
@@ -75,14 +78,33 @@ def _by_sequence(function: Any) -> Any:
     return run
 
 
+def with_top(logprobs: torch.Tensor, wanted: Mapping[int, list[int]]) -> dict[int, list[int]]:
+    """The token ids that each row of ``logprobs`` (rows, vocabulary) is asked for, and for rows that are not asked for any
+    their ``TOP`` likeliest."""
+    others = [row for row in range(len(logprobs)) if row not in wanted]
+    tops = logprobs[others].topk(min(TOP, logprobs.shape[-1])).indices.tolist()
+    return {**wanted, **dict(zip(others, tops, strict=True))}
+
+
 def install() -> None:
-    """Put these in the place of vLLM's CPU functions."""
+    """Put these in the place of vLLM's functions."""
     cpu = importlib.import_module("vllm.lora.punica_wrapper.punica_cpu")
     for name, function in (("shrink", shrink), ("expand", expand), ("expand_slice", expand_slice)):
         for kind, version in (("bgmv", function), ("sgmv", _by_sequence(function))):
-            if not hasattr(cpu, f"{kind}_{name}"):
-                raise ImportError(f"this vLLM has no {kind}_{name}: start the server without --worker-extension-cls")
-            setattr(cpu, f"{kind}_{name}", version)
+            _replace(cpu, f"{kind}_{name}", version)
+    sampler = importlib.import_module("vllm.v1.sample.sampler").Sampler
+    gather: Any = getattr(sampler, "gather_specific_token_logprobs", None)
+
+    def gather_both(self: Any, logprobs: torch.Tensor, wanted: dict[int, list[int]], sampled: torch.Tensor) -> Any:
+        return gather(self, logprobs, with_top(logprobs, wanted) if wanted else wanted, sampled)
+
+    _replace(sampler, "gather_specific_token_logprobs", gather_both)
+
+
+def _replace(owner: Any, name: str, function: Any) -> None:
+    if not hasattr(owner, name):
+        raise ImportError(f"this vLLM has no {name}: start the server without --worker-extension-cls")
+    setattr(owner, name, function)
 
 
 if importlib.util.find_spec("vllm") is not None:
