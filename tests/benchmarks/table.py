@@ -111,6 +111,14 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
         f"{large['answer_tokens']} tokens) | {large['ratio']:.2f}x | {of_cost} |"
     )
     yield f"| share of solving time spent on scores | {100 * cost['scoring_share']:.1f} % | {of_cost} |"
+    serving = load("serving")
+    of_serving = "`python -m tests.benchmarks.serving`"
+    asked = f"vLLM on this CPU, {serving['rounds']} times {serving['questions']} questions, {serving['concurrency']} at once"
+    rates = serving["tokens_per_second"]
+    yield (
+        f"| {asked}: tokens/s of solving against plain completions | {rates['solve']:.0f} against {rates['plain']:.0f}: "
+        f"{serving['throughput_of_plain']:.2f} | {of_serving} |"
+    )
     yield f"| from start to the first paragraph on the screen | {cost['start_to_first_paragraph_seconds']:.1f} s | {of_cost} |"
 
 
