@@ -17,7 +17,7 @@ from tests.training_data import answer_to, labels_of, save_base
 from training import labelling
 from training.labels import write_labels
 
-QUICK = ("--processes", "1", "--epochs", "1", "--rank", "4", "--tokens-per-step", "800", "--every", "1")
+QUICK = ("--processes", "1", "--epochs", "1", "--rank", "4", "--dropout", "0.1", "--tokens-per-step", "800", "--every", "1")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,7 @@ def test_it_makes_an_estimator_for_each_seed_and_says_so_as_json(made: tuple[Pat
     assert "step 1/" in done.stderr and "ece" in done.stderr
     first, second = (Path(a["path"]) for a in report["adapters"])
     assert model_hash(first) != model_hash(second)
+    assert json.loads((first / "adapter_config.json").read_text())["lora_dropout"] == 0.1
     assert load_settings(None, model=str(made[0])).model == load(str(made[0]), str(first)).model
     again = train(made, tmp_path / "out", "--seeds", "3,4", "--resume", "--json")
     assert again.exit_code == 0 and json.loads(again.stdout) == report

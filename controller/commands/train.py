@@ -47,6 +47,9 @@ def command(
     epochs: Annotated[float, typer.Option(min=0.001, help="Passes over the labels.", rich_help_panel=_RECIPE)] = 1.2,
     lr: Annotated[float | None, typer.Option(min=1e-9, help="Peak learning rate.", rich_help_panel=_RECIPE)] = None,
     rank: Annotated[int, typer.Option(min=1, help="Rank of the LoRA.", rich_help_panel=_RECIPE)] = 32,
+    dropout: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Dropout on the LoRA's inputs.", rich_help_panel=_RECIPE)
+    ] = 0.0,
     tokens_per_step: Annotated[int, typer.Option(min=64, help="Tokens of a step.", rich_help_panel=_RECIPE)] = 8_000,
     every: Annotated[int, typer.Option(min=1, help="Steps between looks at held-out questions.", rich_help_panel=_RECIPE)] = 50,
     patience: Annotated[
@@ -83,6 +86,7 @@ def command(
                 "epochs": epochs,
                 "rank": rank,
                 "alpha": 2 * rank,
+                "dropout": dropout,
                 "tokens_per_step": tokens_per_step,
                 "every": every,
                 "patience": patience,
