@@ -146,14 +146,3 @@ def test_a_model_without_questions_of_its_own_is_a_usage_error(monkeypatch: pyte
     result = invoke("evaluate", "--out", tmp_path / "out", "--quick")
     assert result.exit_code == 2
     assert "give --questions FILE" in result.stderr and "Traceback" not in result.stderr
-
-
-def test_an_engine_that_is_not_local_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    use(monkeypatch)
-    lines = [json.dumps({"question": f"What is {i} plus 1?", "answer": str(i + 1)}) for i in range(60)]
-    (tmp_path / "mine.jsonl").write_text("\n".join(lines))
-    result = invoke("evaluate", "--out", tmp_path / "out", "--quick", "--questions", tmp_path / "mine.jsonl")
-    assert result.exit_code == 1
-    assert result.stderr.strip().splitlines()[-1] == (
-        "controller: error: only a local model can be evaluated: its hidden states and log-probabilities are needed"
-    )

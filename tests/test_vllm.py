@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from estimator.answers import is_correct
-from estimator.engines.base import ContextTooLong, EngineUnreachable, SampleRequest, Sampling
+from estimator.engines.base import ContextTooLong, EngineUnreachable, NextToken, SampleRequest, Sampling, capable
 from estimator.engines.client import ServerClient
 from estimator.engines.vllm import VllmEngine
-from estimator.loading import Loaded, LoadError
+from estimator.loading import Loaded, LoadError, embedded_dir
 from estimator.positions import Position, cut, parse_position
 from estimator.served import load_served
 from estimator.types import Answer, Question, Segment
+from tests.cli_double import invoke
+from tests.test_evaluation_run import TINY
+from training.evaluation.run import evaluate
+from training.evaluation.splits import generated
+from training.finetune import check_rows
+from training.labels import read_labels
 from training.questions import KINDS, questions
 
 GREEDY = Sampling(temperature=0.0, max_tokens=200)
@@ -46,6 +54,12 @@ def test_scores_are_equal_at_every_position(embedded: Loaded, served: Loaded, gr
     assert len(ours) > 800
     for read in (lambda c: c.parts["adapter"], lambda c: c.value, lambda c: c.low, lambda c: c.high):
         np.testing.assert_allclose([read(c) for c in theirs], [read(c) for c in ours], atol=SCORE_TOLERANCE)
+
+
+def test_log_probabilities_of_named_tokens_are_equal(embedded: Loaded, served: Loaded, greedy: list[Any]) -> None:
+    prompts, ids = [p for p, _, _ in greedy[:20]], embedded.engine.text_ids("37 yes")
+    read = [capable(loaded.engine, NextToken, "the test").next_logprobs(prompts, ids) for loaded in (embedded, served)]
+    np.testing.assert_allclose(read[1], read[0], atol=1e-3)
 
 
 def test_entropies_are_close(greedy: list[Any]) -> None:
@@ -151,3 +165,26 @@ def _accuracy(loaded: Loaded, question: Question, segments: list[Segment]) -> fl
 
 def _flat(rows: list[Any]) -> np.ndarray:
     return np.array([v for row in rows for v in row])
+
+
+def test_labels_come_from_a_server(server_url: str, tmp_path: Path) -> None:
+    """By both ways; partial answers are compared by a model that is here, because a server shows no hidden states."""
+    asked = [
+        {"question": f"Tom has {n} pens and buys 4 more. How many pens does he have?", "answer": n + 4} for n in range(3, 9)
+    ]
+    (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    base, out = embedded_dir() / "base", tmp_path / "labels"
+    amounts = ["--k", 4, "--one-sample", 2, "--embed", base]
+    done = invoke("label", tmp_path / "asked.jsonl", "--out", out, *amounts, "--base-url", server_url)
+    assert done.exit_code == 0, done.stderr
+    rows = read_labels(out)
+    assert {r.source for r in rows} >= {"sampled", "monte_carlo"}
+    check_rows(base, rows)  # made with this base's tokenizer and prompt
+
+
+def test_a_model_on_a_server_can_be_evaluated(served: Loaded, tmp_path: Path) -> None:
+    """What needs hidden states or weights is left out by name; the rest is there."""
+    report = evaluate(served, generated(TINY), TINY, tmp_path, lambda line: None)
+    found = {r["method"] for r in report["rows"]}
+    assert {"FineCE", "FineCE (adapter)", "signals", "SE", "P(True)", "Mean log-probability", "oracle"} <= found
+    assert {"P(IK)", "SuC"} <= set(report["meta"]["left_out"]) and not found & set(report["meta"]["left_out"])

@@ -17,12 +17,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
 from estimator.engines.client import BadReply, ServerClient
 from estimator.engines.turns import Kind, Turns, lists_survive
 from estimator.engines.vocabulary import Vocabulary
-from estimator.engines.wire import Written, as_segment, read_choice, read_levels
+from estimator.engines.wire import Written, as_segment, read_choice, read_levels, read_logprobs
 from estimator.positions import BreakTable, Position, PositionKind
 from estimator.types import PARAGRAPH_BREAK, Segment, Tokens
 
@@ -118,6 +119,10 @@ class VllmEngine:
         found = dict(zip(longest_first, read, strict=True))
         return [found[p] for p in prefixes]
 
+    def next_logprobs(self, prefixes: Sequence[Tokens], token_ids: Sequence[int]) -> NDArray[np.float64]:
+        self._check_lengths(prefixes)
+        return np.array(self.client.run(_all(self._next_after(p, token_ids) for p in prefixes)))
+
     async def _sampled(self, request: SampleRequest, sampling: Sampling) -> list[Segment]:
         """One request for all n samples of a prefix; greedy, they are all the same (and a server refuses n > 1)."""
         n = request.n if sampling.temperature > 0 else 1
@@ -184,12 +189,20 @@ class VllmEngine:
         async with self._turn("read"):
             return await self.client.post(COMPLETIONS, self._level_request(prefix), read)
 
+    async def _next_after(self, prefix: Tokens, token_ids: Sequence[int]) -> tuple[float, ...]:
+        def read(reply: Mapping[str, Any]) -> tuple[float, ...]:
+            [choice] = _choices(reply, 1)
+            _check_prompt(choice, prefix)
+            logprobs = read_logprobs(choice, token_ids)
+            self._count(prefilled=_computed(reply))
+            return logprobs
+
+        async with self._turn("read"):
+            return await self.client.post(COMPLETIONS, _named(self.model, prefix, token_ids), read)
+
     def _level_request(self, prefix: Tokens) -> dict[str, Any]:
         """Exact log-probabilities of the level tokens after the prefix, by the adapter."""
-        return {
-            **PLAIN, "model": self.adapter, "prompt": list(prefix), "max_tokens": 1, "temperature": 0.0,
-            "logprobs": 0, "logprob_token_ids": self.level_ids,
-        }  # fmt: skip
+        return _named(self.adapter, prefix, self.level_ids)
 
     def read_request(self, prefix: Tokens) -> dict[str, Any]:
         """The likeliest tokens after the prefix, by the base model."""
@@ -232,6 +245,14 @@ def stream_seed(request: SampleRequest) -> int:
     function of (seed, prefix, first_index + i) alone."""
     digest = hashlib.blake2b(np.asarray((request.seed, *request.prefix), np.int64).tobytes(), digest_size=7).digest()
     return int.from_bytes(digest, "little") + request.first_index
+
+
+def _named(model: str | None, prefix: Tokens, token_ids: Sequence[int]) -> dict[str, Any]:
+    """Exact log-probabilities of named tokens after the prefix."""
+    return {
+        **PLAIN, "model": model, "prompt": list(prefix), "max_tokens": 1, "temperature": 0.0,
+        "logprobs": 0, "logprob_token_ids": list(token_ids),
+    }  # fmt: skip
 
 
 def _stopping(sampling: Sampling, room: int) -> dict[str, Any]:

@@ -59,14 +59,19 @@ def _top_of(told: Any, top: int, vocabulary: int) -> list[float]:
 
 def read_levels(choice: Mapping[str, Any], level_ids: Sequence[int]) -> tuple[float, ...]:
     """The distribution over the levels: their exact probabilities, normalised. ``BadReply`` where one is missing."""
-    tops = (choice.get("logprobs") or {}).get("top_logprobs") or [{}]
-    told = by_token(tops[0] or {})
-    if missing := [i for i in level_ids if i not in told]:
-        raise BadReply(f"the server's reply has no log-probability of token {missing[0]}: it has to honour logprob_token_ids")
-    logprobs = [checked_logprob(told[i]) for i in level_ids]
+    logprobs = read_logprobs(choice, level_ids)
     highest = max(logprobs)
     weights = [math.exp(v - highest) for v in logprobs]
     return tuple(w / sum(weights) for w in weights)
+
+
+def read_logprobs(choice: Mapping[str, Any], token_ids: Sequence[int]) -> tuple[float, ...]:
+    """Exact log-probabilities of the tokens that a request named. ``BadReply`` where one is missing."""
+    tops = (choice.get("logprobs") or {}).get("top_logprobs") or [{}]
+    told = by_token(tops[0] or {})
+    if missing := [i for i in token_ids if i not in told]:
+        raise BadReply(f"the server's reply has no log-probability of token {missing[0]}: it has to honour logprob_token_ids")
+    return tuple(checked_logprob(told[i]) for i in token_ids)
 
 
 def by_token(top: Mapping[str, Any]) -> dict[int, Any]:

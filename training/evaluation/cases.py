@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from estimator.baselines.base import Case
-from estimator.engines.base import Sampling
-from estimator.engines.local import LocalEngine
+from estimator.engines.base import Engine, Sampling
 from estimator.signals import state_of
 from estimator.types import Answer, Question
 from training.evaluation.store import Store
@@ -99,7 +98,7 @@ def spread(sampled: Sequence[Sampled], seeds: Sequence[int]) -> Cases:
 
 
 def gather(
-    engine: LocalEngine, store: Store, name: str, runs: Sequence[tuple[int, Sequence[Question]]], temperature: float = 1.0
+    engine: Engine, store: Store, name: str, runs: Sequence[tuple[int, Sequence[Question]]], temperature: float = 1.0
 ) -> Cases:
     """One sampled answer to every question of every (seed, questions)."""
     sampled, seeds = [], []
@@ -111,6 +110,6 @@ def gather(
     return spread(sampled, seeds)
 
 
-def _sample(engine: LocalEngine, asked: Sequence[Question], seed: int, temperature: float) -> list:
+def _sample(engine: Engine, asked: Sequence[Question], seed: int, temperature: float) -> list:
     groups = sample_answers(engine, asked, 1, seed, Sampling(temperature=temperature, max_tokens=MAX_TOKENS))
     return _ANSWERS.dump_python([group[0] for group in groups], mode="json")

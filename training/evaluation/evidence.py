@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from estimator.engines.base import Engine
 from estimator.engines.local import LocalEngine
 from estimator.loading import Loaded
 from estimator.scorers.base import Scorer
@@ -26,7 +27,7 @@ class Evidence:
     on other cases (it is told a name for these); ``left_out`` says why a method is missing."""
 
     loaded: Loaded
-    engine: LocalEngine
+    engine: Engine
     plan: Plan
     splits: Splits
     store: Store

@@ -9,7 +9,7 @@ import numpy as np
 
 from estimator.baselines.base import Baseline, Case, Scores
 from estimator.calibration import Combiner
-from estimator.engines.local import LocalEngine
+from estimator.engines.base import Engine
 from estimator.scorers.base import Scorer
 from estimator.scorers.finece import CombinedScorer
 from estimator.signals import STATES, signals, state_of
@@ -79,7 +79,7 @@ def own_methods(scorer: Scorer) -> list[Baseline]:
 class Oracle:
     """The share of ``k`` fresh completions that were right: the limit, not a method (it is told the references)."""
 
-    engine: LocalEngine
+    engine: Engine
     k: int
     seed: int
     name: str = ORACLE

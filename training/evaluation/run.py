@@ -14,7 +14,7 @@ from typing import Any
 from estimator.baselines import baselines
 from estimator.baselines.base import Baseline, BaselineError
 from estimator.baselines.stated import Stating
-from estimator.engines.base import EngineError
+from estimator.engines.base import Engine, EngineError
 from estimator.engines.local import LocalEngine
 from estimator.loading import EMBEDDED, Loaded, base_dir
 from training.evaluation.cases import MAX_TOKENS, Cases, gather
@@ -57,10 +57,8 @@ TABLES: dict[str, Callable[[Evidence], list[Row]]] = {
 
 def evaluate(loaded: Loaded, splits: Splits, plan: Plan, out: Path, say: Say) -> dict[str, Any]:
     """The report: ``meta`` and ``rows`` (``rows.COLUMNS`` first). What is done is kept under ``out``, so that a run that was
-    stopped goes on. EngineError where the engine cannot be evaluated here."""
+    stopped goes on. A server shows neither hidden states nor weights: what needs them is left out, and the report says so."""
     started = time.monotonic()
-    if not isinstance(loaded.engine, LocalEngine):
-        raise EngineError("only a local model can be evaluated: its hidden states and log-probabilities are needed")
     facts = {"hashes": loaded.hashes, "plan": asdict(plan), "questions": _texts(splits), "schema": SCHEMA}
     evidence = collect(loaded, splits, plan, Store(out, facts, say))
     rows: list[Row] = []
@@ -73,7 +71,6 @@ def evaluate(loaded: Loaded, splits: Splits, plan: Plan, out: Path, say: Say) ->
 def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidence:
     """Sample the answers, then let every method score them."""
     engine, first = loaded.engine, plan.seeds[0]
-    assert isinstance(engine, LocalEngine)
     learn = gather(engine, store, "learn", [(first, splits.learn)])
     held_out = gather(engine, store, "recalibration", [(first, splits.platt)])
     cases = gather(engine, store, "test", list(zip(plan.seeds, splits.tests, strict=True)))
@@ -99,10 +96,10 @@ def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidenc
     return Evidence(loaded, engine, plan, splits, store, held_out, cases, tuple(measured), oracle, speaker, again, left_out)
 
 
-def taught(loaded: Loaded, engine: LocalEngine, learn: Cases, store: Store, steps: int) -> Stating | None:
+def taught(loaded: Loaded, engine: Engine, learn: Cases, store: Store, steps: int) -> Stating | None:
     """The embedded model never saw a stated confidence, so a copy of it learns the format, and the format alone; other models
     are asked in words (None)."""
-    if loaded.model != EMBEDDED:
+    if loaded.model != EMBEDDED or not isinstance(engine, LocalEngine):
         return None
     base, adapter = base_dir(loaded.model), store.folder / "format"
     if not (adapter / CARD).exists():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.answers import final_answer, normalise
-from estimator.engines.base import Sampling
+from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.loading import base_dir, local_engine
 from estimator.types import Question
@@ -45,8 +45,10 @@ def rows(evidence: Evidence) -> list[Row]:
 
 def _decoded(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any]]:
     """Greedy answers of the plain model, of the model with the estimator loaded, of the tuned weights, and of the model that
-    was taught to state confidences."""
+    was taught to state confidences; none of a model on a server, whose weights cannot be exchanged."""
     engine = evidence.engine
+    if not isinstance(engine, LocalEngine):
+        return []
     plain = _answers(local_engine(base_dir(engine.name), None, None, name=engine.name, threads=engine.threads), asked)
     tuned = LocalEngine(engine.reader, engine.tokenizer, name=engine.name, threads=engine.threads)
     made = {
@@ -93,7 +95,7 @@ def _stated(evidence: Evidence, sampled: Sampled) -> str | None:
     return None if answer is None else normalise(answer, sampled.question.grader)
 
 
-def _answers(engine: LocalEngine, asked: Sequence[Question]) -> list[Sampled]:
+def _answers(engine: Engine, asked: Sequence[Question]) -> list[Sampled]:
     return [group[0] for group in sample_answers(engine, asked, 1, 0, GREEDY)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from estimator.engines.local import LocalEngine
 from estimator.loading import base_dir
 from training.evaluation.evidence import Evidence
 from training.evaluation.rows import Row
@@ -15,15 +16,15 @@ ANSWERS = 4
 
 
 def rows(evidence: Evidence) -> list[Row]:
-    """Each study's rows; none where the plan has no questions for them."""
-    if not evidence.splits.study:
+    """Each study's rows; none where the plan has no questions for them, or the weights are on a server."""
+    if not evidence.splits.study or not isinstance(evidence.engine, LocalEngine):
         return []
-    context = _context(evidence)
+    context = _context(evidence, evidence.engine)
     return [row for name, study in STUDIES.items() for row in evidence.store.keep(f"study: {name}", partial(study, context))]
 
 
-def _context(evidence: Evidence) -> StudyContext:
-    groups = sample_answers(evidence.engine, evidence.splits.study, ANSWERS, evidence.plan.seeds[0])
+def _context(evidence: Evidence, engine: LocalEngine) -> StudyContext:
+    groups = sample_answers(engine, evidence.splits.study, ANSWERS, evidence.plan.seeds[0])
     return StudyContext(
         base=base_dir(evidence.loaded.model),
         labels=one_sample_labels([s for group in groups for s in group]),
@@ -31,6 +32,6 @@ def _context(evidence: Evidence) -> StudyContext:
         fit_cases=evidence.held_out.cases,
         test_cases=evidence.cases.cases,
         folder=evidence.store.folder / "studies",
-        processes=evidence.engine.threads,
+        processes=engine.threads,
         say=evidence.store.say,
     )
