@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from training.evaluation.plan import Plan
     from training.evaluation.splits import Splits
 
-EXAMPLE = "Example:\n\ncontroller evaluate --out evidence --quick"
+EXAMPLE = "Example:\n\ncontroller evaluate --out evidence --quick --threads 2"
 
 
 def command(
@@ -30,6 +30,7 @@ def command(
         ),
     ] = None,
     per_kind: Annotated[int | None, typer.Option(min=2, help="Test questions of each kind for each seed.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads that sample, processes that train.")] = None,
     model: options.Model = None,
     estimator: options.Estimator = None,
     engine: options.Engine = None,
@@ -45,7 +46,7 @@ def command(
             json,
             questions,
             per_kind,
-            {"model": model, "estimator": estimator, "engine": engine, "base_url": base_url},
+            {"model": model, "estimator": estimator, "engine": engine, "base_url": base_url, "threads": threads},
             config,
         )
 
