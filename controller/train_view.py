@@ -10,7 +10,7 @@ from rich.table import Table
 
 from controller import screen
 from controller.safe import one_line
-from training.finetune import Progress, line_of
+from training.recipe import Progress, line_of
 
 
 class Show:

@@ -16,8 +16,9 @@ from estimator.loading import base_dir, local_engine, read_card
 from estimator.types import Question
 from training.checkpoints import FILE as CHECKPOINT
 from training.combine import fit, labelled_prefixes, read
-from training.finetune import PAPER_OPTIMISER, FinetuneRecipe, Trained, check_rows, finetune, finished, read_record
+from training.finetune import check_rows, finetune
 from training.labels import DATA, TRAIN, Labelled, read_labels, read_meta
+from training.recipe import PAPER_OPTIMISER, FinetuneRecipe, Trained, finished, read_record
 from training.techniques.base import TrainingError, num_prompt
 
 SAMPLES, ORACLE, ORACLE_SAMPLES = 3, 600, 64  # of each question; prefixes with fresh samples, and how many of these

@@ -21,8 +21,9 @@ from estimator.loading import LoadError, load
 from estimator.scorers.ift import TO_LEVELS, VALUES, StatedText
 from tests.training_data import FAST, WORDS, answer_to, labels_of, save_base
 from training.checkpoints import FILE, CheckpointError
-from training.finetune import finetune, finished
+from training.finetune import finetune
 from training.mixing import MixtureError, read_exchanges, schedule
+from training.recipe import finished
 from training.techniques.base import TrainingError
 
 

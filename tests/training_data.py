@@ -9,8 +9,8 @@ from typing import Any
 from estimator.prompts import prompt_ids, text_ids
 from estimator.types import Answer, Segment, StopReason
 from tests.conftest import tiny_model
-from training.finetune import FinetuneRecipe
 from training.labels import Labelled
+from training.recipe import FinetuneRecipe
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"

@@ -22,10 +22,11 @@ from estimator.loading import local_engine, read_card
 from estimator.types import Answer, Question
 from training.combine import fit, labelled_prefixes, prefixes, read
 from training.datasets import read_questions
-from training.finetune import FinetuneRecipe, finetune
+from training.finetune import finetune
 from training.labelling import monte_carlo_labels, one_sample_labels, sample_answers
 from training.labels import HELD_OUT, Labelled, data_hash, read_labels, write_labels
 from training.questions import KINDS, item_of, questions, unanswerable
+from training.recipe import FinetuneRecipe
 
 LABELS = "labels.parquet"
 HELD_OUT_SHARE = 0.03

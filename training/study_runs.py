@@ -20,8 +20,9 @@ from estimator.scorers.readout import Readout, readout_of
 from estimator.signals import state_of
 from estimator.types import Question
 from training.evaluation.rows import Row, calibration, ranking, row
-from training.finetune import FinetuneRecipe, finetune, finished, read_record
+from training.finetune import finetune
 from training.labels import Labelled, data_hash
+from training.recipe import FinetuneRecipe, finished, read_record
 
 Values = NDArray[np.float64]
 PLACES = ("question", "first", "average", "complete")
