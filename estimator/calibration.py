@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from estimator.levels import LEVEL_VALUES, mean
 from estimator.signals import SIGNALS, STATES
@@ -37,6 +38,16 @@ class Logistic(BaseModel):
     bias: float
     knots: list[list[float]] = []
     modifiers: list[str] = []
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        n = len(self.inputs)
+        count = n + sum(map(len, self.knots)) + len(self.modifiers) * (n - 1)
+        if not len(self.centre) == len(self.scale) == n or len(self.knots) not in (0, n) or len(self.weights) != count:
+            raise ValueError(f"{len(self.weights)} weights do not fit {n} inputs, their knots and modifiers")
+        if not set(self.modifiers) <= set(self.inputs):
+            raise ValueError("a modifier is none of the inputs")
+        return self
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities for rows of inputs."""
@@ -75,7 +86,8 @@ def read_combiner(path: Path) -> Combiner:
     try:
         combiner = Combiner.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise CombinerError(f"{path} is no fitted combination: {str(error).splitlines()[0]}") from error
+        why = str(error).splitlines()[0]
+        raise CombinerError(f"{path} is no combination of this version ({why}): fit it again (train --combine)") from error
     if missing := [s for s in STATES if s not in combiner.combined or s not in combiner.power]:
         raise CombinerError(f"{path} lacks the state {missing[0]}: fit it again")
     if other := [s for s in STATES if combiner.combined[s].inputs != list(inputs_of(s))]:

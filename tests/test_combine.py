@@ -77,6 +77,13 @@ def test_no_input_runs_away() -> None:
     np.testing.assert_array_equal(model(np.array([[4.0, 1.0]])), model(np.array([[1e9, 1.0]])))
 
 
+def test_weights_that_do_not_fit_are_refused(combiner: Combiner) -> None:
+    whole = combiner.combined["partial"].model_dump()
+    for damage in ({"weights": whole["weights"][1:]}, {"scale": [1.0]}, {"knots": [[0.0]]}, {"modifiers": ["mood"]}):
+        with pytest.raises(ValueError, match="do not fit|none of the inputs"):
+            Logistic.model_validate(whole | damage)
+
+
 def test_a_combination_of_other_inputs_is_refused(combiner: Combiner, tmp_path: Path) -> None:
     path = tmp_path / "combiner.json"
     path.write_text(combiner.model_dump_json())
@@ -84,6 +91,15 @@ def test_a_combination_of_other_inputs_is_refused(combiner: Combiner, tmp_path: 
     path.write_text(combiner.model_dump_json().replace('"log_prompt_tokens"', '"mood"'))
     with pytest.raises(CombinerError, match="other inputs.*fit it again"):
         read_combiner(path)
+
+
+@pytest.mark.parametrize("damage", ['{"schema_version": 1', '{"combined": {}, "pairs": []}'])
+def test_a_combination_that_cannot_be_read_says_what_to_do(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "combiner.json"
+    path.write_text(damage)
+    with pytest.raises(CombinerError, match="no combination of this version .*: fit it again") as raised:
+        read_combiner(path)
+    assert "\n" not in str(raised.value)
 
 
 def test_signals_stand_in_the_order_of_their_names() -> None:
