@@ -73,6 +73,7 @@ class ServerClient:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS), pool=None)
         self._limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+        self._gate, self._closed = threading.Lock(), False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="model-server", daemon=True)
         self._thread.start()
@@ -80,7 +81,11 @@ class ServerClient:
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for a coroutine on the client's own loop; an interruption of the wait cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._gate:
+            if self._closed:
+                work.close()
+                raise EngineUnreachable(f"the connection to {self.address} was closed")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -91,11 +96,15 @@ class ServerClient:
 
     def close(self) -> None:
         """Cancel what is under way and close the connections; requests that wait fail with ``EngineUnreachable``."""
-        if self._thread.is_alive():
-            self.run(self._shut())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        with self._gate:  # what was sent before is cancelled below; what comes later is refused
+            if self._closed:
+                return
+            self._closed = True
+            shut = asyncio.run_coroutine_threadsafe(self._shut(), self._loop)
+        shut.result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     async def get(self, path: str, patience: float | None = None) -> dict[str, Any]:
         async def once() -> dict[str, Any]:
