@@ -99,8 +99,8 @@ def solve(
 ) -> ResultEvent:
     """Answer one question and tell everything to ``emit``: the header first, the result last.
 
-    When it is interrupted, or engine or scorer fail (``EngineError``), the last event is an ``InterruptedEvent`` and
-    the error goes on to the caller: a failed score is never a number.
+    When it is interrupted, or engine or scorer fail, the last event is an ``InterruptedEvent`` and the error goes on to
+    the caller: a failed score is never a number.
     """
     emit = emit or _nowhere
     emit(_header(question, engine, scorer, policy, seed, names))
@@ -160,6 +160,9 @@ def _interruptions_told(emit: Emit) -> Iterator[None]:
         raise
     except EngineError as error:
         emit(InterruptedEvent(reason=str(error)))
+        raise
+    except Exception as error:  # a fault of this program or of a host's scorer: the trace is to end with it all the same
+        emit(InterruptedEvent(reason=f"{type(error).__name__}: {error}"))
         raise
 
 

@@ -25,15 +25,22 @@ from tests.scenarios import BAD, GOOD, QUESTION, of, run, scene
 
 
 @pytest.mark.parametrize("failing_call", range(1, 4))
-@pytest.mark.parametrize("failure", [EngineUnreachable("no answer from the server"), KeyboardInterrupt()])
-def test_an_interrupted_run_leaves_a_readable_trace(failing_call: int, failure: BaseException, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (EngineUnreachable("no answer from the server"), "no answer from the server"),
+        (KeyboardInterrupt(), "interrupted"),
+        (ZeroDivisionError("a fault"), "ZeroDivisionError: a fault"),
+    ],
+)
+def test_an_interrupted_run_leaves_a_readable_trace(failing_call: int, failure: BaseException, reason: str, tmp_path: Path):
     engine, scorer = scene(GOOD, failures={failing_call: failure})
     with TraceWriter(tmp_path / "t") as writer, pytest.raises(type(failure)):
         solve(QUESTION, engine, scorer, Policy(), emit=writer)
     trace = read_trace(tmp_path / "t")
     assert trace.complete and trace.result is None
     assert isinstance(trace.events[-1], InterruptedEvent)
-    assert trace.events[-1].reason == (str(failure) or "interrupted")
+    assert trace.events[-1].reason == reason
     assert len(of(SegmentEvent, trace.events)) == failing_call - 1
 
 
