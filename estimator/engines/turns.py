@@ -1,8 +1,9 @@
 """Two kinds of requests that must not meet in one batch of a server take turns.
 
-vLLM's first model runner (the one without Triton, so every CPU server) answers a whole batch by ``logprob_token_ids`` as soon
-as one request in it asks for them: the others lose their top log-probabilities, and with them their entropies. Its second
-runner keeps requests apart. ``lists_survive`` finds out which of the two a server has.
+vLLM's first model runner (the one without Triton, so that of a CPU server) answers a whole batch by ``logprob_token_ids`` as
+soon as one request in it asks for them: the others lose their top log-probabilities, and with them their entropies. Its
+second runner keeps requests apart, and so does a CPU server that ``controller serve`` started. ``lists_survive`` finds out
+which of the two a server is.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ PROBES = 3
 
 class Turns:
     """``async with turns.of(kind)``: any number of one kind at the same time, never both. Who waits is let in as soon as
-    those of the other kind that are inside have left, and holds back those that come after."""
+    those of the other kind that are inside have left, together with all of its kind that wait then, and holds back those of
+    the other kind that come after."""
 
     def __init__(self) -> None:
         self._inside, self._kind = 0, ""
+        self._invited = 0  # how many of those who waited when the turn began have still to come in
         self._waiting: Counter[str] = Counter()
         self._changed = asyncio.Condition()
 
@@ -36,6 +39,7 @@ class Turns:
                 await self._changed.wait_for(lambda: self._may_enter(kind))
             finally:
                 self._waiting[kind] -= 1
+            self._invited = max(0, self._invited - 1) if self._inside else self._waiting[kind]
             self._inside, self._kind = self._inside + 1, kind
         try:
             yield
@@ -48,7 +52,7 @@ class Turns:
         others_wait = self._waiting.total() > self._waiting[kind]
         if self._inside == 0:
             return kind != self._kind or not others_wait
-        return kind == self._kind and not others_wait
+        return kind == self._kind and (self._invited > 0 or not others_wait)
 
 
 async def lists_survive(client: ServerClient, path: str, generate: Mapping[str, Any], read: Mapping[str, Any]) -> bool:

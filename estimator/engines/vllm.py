@@ -23,7 +23,7 @@ from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, S
 from estimator.engines.client import BadReply, ServerClient
 from estimator.engines.turns import Kind, Turns, lists_survive
 from estimator.engines.vocabulary import Vocabulary
-from estimator.engines.wire import Written, as_segment, read_choice, read_levels, read_logprobs
+from estimator.engines.wire import Written, as_segment, normalised, read_choice, read_logprobs
 from estimator.positions import BreakTable, Position, PositionKind
 from estimator.types import PARAGRAPH_BREAK, Segment, Tokens
 
@@ -93,7 +93,8 @@ class VllmEngine:
         """Find out whether scores and generation may meet in one batch of this server, and keep them apart if not."""
         prompt = self.prompt_ids("How many legs do 3 dogs have?")
         long = self._body(prompt, Sampling(max_tokens=PROBE_TOKENS)) | {"ignore_eos": True, "seed": 0}
-        survive = self.client.run(lists_survive(self.client, COMPLETIONS, long, self._level_request(prompt)))
+        read = _named(self.adapter, prompt, self.level_ids)
+        survive = self.client.run(lists_survive(self.client, COMPLETIONS, long, read))
         self.turns = None if survive else Turns()
 
     def sample(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
@@ -115,13 +116,13 @@ class VllmEngine:
             raise EngineError(f"no estimator is named for {self.name}: name the server's with --estimator")
         self._check_lengths(prefixes)
         longest_first = sorted(set(prefixes), key=len, reverse=True)  # what begins a longer text finds it in the cache
-        read = self.client.run(_all(self._levels_after(p) for p in longest_first))
-        found = dict(zip(longest_first, read, strict=True))
+        read = self.client.run(_all(self._named_after(self.adapter, p, self.level_ids, "scored") for p in longest_first))
+        found = {p: normalised(logprobs) for p, logprobs in zip(longest_first, read, strict=True)}
         return [found[p] for p in prefixes]
 
     def next_logprobs(self, prefixes: Sequence[Tokens], token_ids: Sequence[int]) -> NDArray[np.float64]:
         self._check_lengths(prefixes)
-        return np.array(self.client.run(_all(self._next_after(p, token_ids) for p in prefixes)))
+        return np.array(self.client.run(_all(self._named_after(self.model, p, token_ids, "prefilled") for p in prefixes)))
 
     async def _sampled(self, request: SampleRequest, sampling: Sampling) -> list[Segment]:
         """One request for all n samples of a prefix; greedy, they are all the same (and a server refuses n > 1)."""
@@ -175,34 +176,19 @@ class VllmEngine:
     def _cut(self, written: Written, position: Position | None) -> Segment | None:
         return as_segment(written, position, self.table, self.vocabulary.end_ids)
 
-    async def _levels_after(self, prefix: Tokens) -> tuple[float, ...]:
-        """Log-probabilities of generated tokens read the adapter's prefix cache, so an append-only text costs its new tokens
-        and the rest of a cache block."""
+    async def _named_after(self, model: str, prefix: Tokens, token_ids: Sequence[int], purpose: str) -> tuple[float, ...]:
+        """Log-probabilities of generated tokens read the prefix cache of ``model``, so an append-only text costs its new tokens
+        and the rest of a cache block; they are counted as ``purpose``."""
 
-        def read(reply: Mapping[str, Any]) -> tuple[float, ...]:
-            [choice] = _choices(reply, 1)
-            _check_prompt(choice, prefix)
-            levels = read_levels(choice, self.level_ids)
-            self._count(scored=_computed(reply))
-            return levels
-
-        async with self._turn("read"):
-            return await self.client.post(COMPLETIONS, self._level_request(prefix), read)
-
-    async def _next_after(self, prefix: Tokens, token_ids: Sequence[int]) -> tuple[float, ...]:
         def read(reply: Mapping[str, Any]) -> tuple[float, ...]:
             [choice] = _choices(reply, 1)
             _check_prompt(choice, prefix)
             logprobs = read_logprobs(choice, token_ids)
-            self._count(prefilled=_computed(reply))
+            self._count(**{purpose: _computed(reply)})
             return logprobs
 
         async with self._turn("read"):
-            return await self.client.post(COMPLETIONS, _named(self.model, prefix, token_ids), read)
-
-    def _level_request(self, prefix: Tokens) -> dict[str, Any]:
-        """Exact log-probabilities of the level tokens after the prefix, by the adapter."""
-        return _named(self.adapter, prefix, self.level_ids)
+            return await self.client.post(COMPLETIONS, _named(model, prefix, token_ids), read)
 
     def read_request(self, prefix: Tokens) -> dict[str, Any]:
         """The likeliest tokens after the prefix, by the base model."""

@@ -57,9 +57,8 @@ def _top_of(told: Any, top: int, vocabulary: int) -> list[float]:
     return list(map(checked_logprob, values))
 
 
-def read_levels(choice: Mapping[str, Any], level_ids: Sequence[int]) -> tuple[float, ...]:
-    """The distribution over the levels: their exact probabilities, normalised. ``BadReply`` where one is missing."""
-    logprobs = read_logprobs(choice, level_ids)
+def normalised(logprobs: Sequence[float]) -> tuple[float, ...]:
+    """The distribution over what the log-probabilities are of alone (sums to 1)."""
     highest = max(logprobs)
     weights = [math.exp(v - highest) for v in logprobs]
     return tuple(w / sum(weights) for w in weights)

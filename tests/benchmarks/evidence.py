@@ -1,6 +1,6 @@
 """Measure the embedded model and its estimator, against an oracle, and write ``docs/evidence/embedded.json`` and its tables.
 
-``python -m tests.benchmarks.evidence --out docs/evidence --data DIR`` (about a quarter of an hour on two cores). Answers are
+``python -m tests.benchmarks.evidence --out docs/evidence --data DIR`` (ten minutes on two cores). Answers are
 sampled as ``controller solve`` samples them: temperature 1, from scratch, no revision. The oracle is 64 fresh samples from
 each scored prefix; ``--oracle FILE`` keeps their shares, which depend on the base alone, for its next estimator.
 """
