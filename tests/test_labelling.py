@@ -15,7 +15,14 @@ from estimator.positions import PositionKind, parse_position
 from estimator.types import Grader, Question
 from training import labelling
 from training.embeddings import embedder
-from training.labelling import complete_labels, ends, monte_carlo_labels, one_sample_labels, sample_answers
+from training.labelling import (
+    complete_labels,
+    ends,
+    monte_carlo_labels,
+    off_policy_labels,
+    one_sample_labels,
+    sample_answers,
+)
 from training.labels import Labelled, data_hash, read_labels, write_labels
 from training.medoids import medoid_rows
 
@@ -41,6 +48,22 @@ def test_every_prefix_of_a_sampled_answer_carries_its_outcome(engine: LocalEngin
         assert [n for n, _, _ in row.points] == ends(s.answer)
         assert {(c, k) for _, c, k in row.points} == {(int(s.correct), 1)}
         assert row.points[-1][0] == len(row.token_ids)
+
+
+def test_a_partial_answer_begun_otherwise_is_labelled_by_what_the_model_makes_of_it(
+    engine: LocalEngine, asked: list[Question]
+) -> None:
+    hot = replace(SAMPLING, temperature=1.7)
+    begun = {s.answer.token_ids for group in sample_answers(engine, asked, 60, 3, hot) for s in group}
+    rows = off_policy_labels(engine, asked, 60, 3, hot, SAMPLING)
+    assert len(rows) > len(asked)
+    for row in rows:
+        first, outcome, _ = row.points[0]
+        assert row.num_prompt_tokens < first  # what the model makes of the bare question is another matter
+        assert any(b[:first] == row.token_ids[:first] for b in begun)
+        assert {c for _, c, _ in row.points} == {outcome} <= {0, int(len(row.text) % 2 == 0)}  # one that does not end is wrong
+        assert row.points[-1][0] == len(row.token_ids)
+    assert any(row.token_ids not in begun for row in rows) and any(row.token_ids in begun for row in rows)
 
 
 def test_the_pipeline_counts_samples_and_keeps_to_its_budget(engine: LocalEngine, asked: list[Question]) -> None:

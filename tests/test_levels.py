@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.levels import LEVEL_VALUES, interval, mean, sharpen, tilt
-from training.techniques.soft import level_loss
+from training.labels import SAMPLED, Labelled
+from training.techniques.soft import OneTokenReadout, level_loss
 
 distributions = st.lists(st.floats(0.001, 1), min_size=10, max_size=10).map(lambda w: np.array(w) / np.sum(w))
 
@@ -63,3 +64,15 @@ def test_counts_teach_the_spread() -> None:
         optimiser.step()
     q = logits.detach().softmax(-1)
     assert q[0] + q[-1] > 0.95
+
+
+def test_more_prefixes_of_a_sampled_answer_are_read_from_its_first_point_on() -> None:
+    """Also where that is its end: a partial answer begun otherwise is labelled from where the model went on."""
+    readout = OneTokenReadout.__new__(OneTokenReadout)
+    readout.extra_points = 5
+    rng = np.random.default_rng(0)
+    for begin in (3, 7, 8):
+        row = Labelled("q", "arithmetic", SAMPLED, tuple(range(8)), ((begin, 1, 1),), 3)
+        [drawn] = readout.draw([row], rng)
+        assert drawn[0] == (begin, 1, 1) and len(drawn) == 6
+        assert all(begin <= n <= 8 and (c, k) == (1, 1) for n, c, k in drawn)

@@ -17,30 +17,35 @@ from pathlib import Path
 import numpy as np
 
 from estimator.artefacts import COMBINER, model_hash
+from estimator.engines.base import Sampling
 from estimator.engines.local import LocalEngine
 from estimator.loading import local_engine, read_card
 from estimator.types import Answer, Question
 from training.combine import fit, labelled_prefixes, prefixes, read
 from training.datasets import read_questions
 from training.finetune import finetune
-from training.labelling import monte_carlo_labels, one_sample_labels, sample_answers
+from training.labelling import monte_carlo_labels, off_policy_labels, one_sample_labels, sample_answers
 from training.labels import HELD_OUT, Labelled, data_hash, read_labels, write_labels
 from training.questions import KINDS, item_of, questions, unanswerable
 from training.recipe import FinetuneRecipe
 
 LABELS = "labels.parquet"
 HELD_OUT_SHARE = 0.03
-RECIPE = FinetuneRecipe(dropout=0.05, epochs=1.6, tokens_per_step=5_000, every=150, patience=20)  # see LOG.md
+RECIPE = FinetuneRecipe(epochs=1.8, tokens_per_step=5_000, every=250, patience=20)  # see LOG.md
 
 
 @dataclass(frozen=True)
 class Amounts:
-    """How many questions of each kind, and how many samples each. ``sampled``: questions and answers for one-sample labels;
+    """How many questions of each kind, and how many samples each. ``sampled`` and ``more``: questions and answers for
+    one-sample labels, in two draws; ``off_policy``: word problems of which two answers are begun at temperature ``hot``;
     ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions of the combination's split, with
     ``fit_answers`` each, ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples, and ``fit_unanswerable`` questions
     that it cannot answer; ``tuning``: questions of each kind to tune the policy on, drawn with ``tuning_seed``."""
 
     sampled: tuple[tuple[int, int], ...] = ((17_000, 2), (5_400, 4), (9_000, 3))
+    more: tuple[tuple[int, int], ...] = ((30_000, 2), (5_400, 2), (9_000, 2))
+    off_policy: int = 15_000
+    hot: float = 1.5
     monte_carlo: tuple[int, ...] = (400, 250, 250)
     k: int = 12
     clusters: int = 2
@@ -76,7 +81,16 @@ def make_labels(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> li
         print(f"{kind}: {made.drawn} samples drawn, k(1 + mT) allows {bound}", flush=True)
         rows += made.labels
         rows += one_sample_labels([made.answers[i] for i in rng.permutation(len(made.answers))[: 3 * count]])
+    for kind, (count, n) in zip(KINDS, amounts.more, strict=True):
+        rows += _one_sample(engine, questions(kind, "train", count, amounts.seed + 2), n, amounts.seed + 2)
     return rows
+
+
+def make_off_policy(engine: LocalEngine, amounts: Amounts) -> list[Labelled]:
+    """Labels of word problems' answers that went wrong more often than the model's own: what a wrong step looks like."""
+    batch = questions("arithmetic", "train", amounts.off_policy, amounts.seed + 3)
+    hot = Sampling(temperature=amounts.hot, max_tokens=200)
+    return off_policy_labels(engine, batch, 2, amounts.seed + 3, hot)
 
 
 def hold_out_items(rows: Sequence[Labelled], share: float, seed: int) -> list[Labelled]:
@@ -149,8 +163,10 @@ def main() -> None:
     for stage in args.stages:
         started = time.monotonic()
         if stage == "labels":
-            made = make_labels(local_engine(args.base, None, None, name="embedded", threads=2), amounts, args.gsm8k)
-            rows = hold_out_items(made, HELD_OUT_SHARE, amounts.seed)
+            engine = local_engine(args.base, None, None, name="embedded", threads=2)
+            made = make_labels(engine, amounts, args.gsm8k)
+            # the monitor looks at texts as the model writes them, so none of the others are held out
+            rows = hold_out_items(made, HELD_OUT_SHARE, amounts.seed) + make_off_policy(engine, amounts)
             write_labels(labels, rows)
             print(f"{len(rows)} labelled texts, {data_hash(rows)}", flush=True)
         elif stage == "adapter":

@@ -122,7 +122,9 @@ def load_net(base: Path, recipe: FinetuneRecipe) -> Net:
     """The base with a fresh LoRA on all linear layers of its blocks, on the GPU where there is one and one process runs."""
     gpu = torch.cuda.is_available() and recipe.processes == 1
     torch.manual_seed(recipe.seed)
-    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16 if gpu else torch.float32)
+    attention = "sdpa" if gpu else "eager"  # on short rows a CPU's plain products beat its flash kernel and its way back
+    dtype = torch.bfloat16 if gpu else torch.float32
+    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, attn_implementation=attention)
     model.to("cuda" if gpu else "cpu")
     config = LoraConfig(
         r=recipe.rank,

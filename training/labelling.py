@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from estimator.answers import is_correct
 from estimator.engines.base import Engine, SampleRequest, Sampling
 from estimator.positions import Position, cut
-from estimator.types import Answer, Question, Segment, Tokens
+from estimator.types import Answer, Question, Segment, StopReason, Tokens
 from training.embeddings import Embed, embedder
 from training.labels import COMPLETE, MONTE_CARLO, SAMPLED, Labelled, Point
 from training.medoids import medoids
@@ -80,6 +80,26 @@ def ends(answer: Answer) -> list[int]:
 def one_sample_labels(sampled: Sequence[Sampled]) -> list[Labelled]:
     """Every sampled answer labels all its prefixes, itself included, with its own outcome: unbiased, and free."""
     return [_labelled(s, SAMPLED, tuple((n, int(s.correct), 1) for n in ends(s.answer))) for s in sampled]
+
+
+def off_policy_labels(
+    engine: Engine, questions: Sequence[Question], k: int, seed: int, hot: Sampling, sampling: Sampling = DEFAULT_SAMPLING
+) -> list[Labelled]:
+    """One-sample labels of partial answers that the model would seldom write: an answer is sampled as ``hot`` says, cut after one
+    of its paragraphs, and completed as usual (where the cut is its end, it is what it is); the outcome labels the cut and what
+    follows. How likely the model is to finish a text correctly does not depend on who wrote it, so such labels are as valid as
+    any, and they hold the mistakes that sampling makes too rarely to learn from."""
+    rng = random.Random(seed)
+    whole, cuts = [], []
+    for s in (s for group in sample_answers(engine, questions, k, seed, hot) for s in group):
+        kept = rng.randint(1, len(s.answer.segments))
+        if s.answer.segments[kept - 1].stop is StopReason.POSITION:
+            cuts.append((s.question, s.answer.upto(kept)))
+        elif s.answer.finished:
+            whole.append((kept, s))
+    done = complete(engine, cuts, 1, seed, sampling)
+    whole += [(len(cut.segments), group[0]) for (_, cut), group in zip(cuts, done, strict=True)]
+    return [_labelled(s, SAMPLED, tuple((n, int(s.correct), 1) for n in ends(s.answer)[kept:])) for kept, s in whole]
 
 
 def complete_labels(sampled: Sequence[Sampled], per_question: int, seed: int) -> list[Labelled]:

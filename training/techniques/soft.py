@@ -55,7 +55,7 @@ class OneTokenReadout:
         if row.source != SAMPLED:
             return list(row.points)
         begin, outcome = row.points[0][0], row.points[0][1]
-        more = rng.integers(begin, len(row.token_ids), self.extra_points)
+        more = rng.integers(begin, len(row.token_ids) + 1, self.extra_points)
         return [*row.points, *((int(n), outcome, 1) for n in more)]
 
     def loss(self, batch: Sequence[Labelled], drawn: Sequence[Sequence[Point]]) -> tuple[torch.Tensor, int]:
