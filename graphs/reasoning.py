@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
 
 from estimator.engines.base import Engine, EngineError
 from estimator.scorers.base import Scorer
@@ -23,11 +27,12 @@ from graphs.events import Emit, Event, Header, InterruptedEvent, ResultEvent
 from graphs.instruments import Instruments
 from graphs.nodes import Nodes
 from graphs.policy import Action, Policy
-from graphs.state import Ask, State
+from graphs.state import Ask, State, Update
 from graphs.trace import fingerprint
 
 NODES_A_STEP = 5  # revise, estimate, look_ahead, compare, decide
 Clock = Callable[[], float]
+Graph = StateGraph[State, Any, Ask, State]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +58,31 @@ def build_graph(
     """The graph, not compiled. Each event of the run goes to ``emit`` and, as JSON, to LangGraph's ``custom``
     stream."""
     nodes = Nodes(Instruments(engine, scorer, policy, seed, clock), _streamed(emit))
-    graph = StateGraph(State, input_schema=Ask)
-    for node in (nodes.read, nodes.generate, nodes.revise, nodes.estimate):
-        graph.add_node(node.__name__, node)
-    for node in (nodes.compare, nodes.decide, nodes.abstain, nodes.finish):
-        graph.add_node(node.__name__, node)
+    return _wired(Graph(State, input_schema=Ask), lambda name: getattr(nodes, name), policy.width > 0)
+
+
+@cache
+def _machine(looking_ahead: bool) -> CompiledStateGraph[State, Nodes, Ask, State]:
+    """The graph, compiled once for all runs of this process: each hands its own nodes in as the run's context."""
+
+    def of_context(name: str) -> Callable[..., Update]:
+        def run(state: State, runtime: Runtime[Nodes]) -> Update:
+            return getattr(runtime.context, name)(state)
+
+        return run
+
+    return _wired(Graph(State, context_schema=Nodes, input_schema=Ask), of_context, looking_ahead).compile()
+
+
+def _wired(graph: Graph, action: Callable[[str], Any], looking_ahead: bool) -> Graph:
+    """The nodes, each doing what ``action`` gives for its name, and what follows what."""
+    for name in ("read", "generate", "revise", "estimate", "compare", "decide", "abstain", "finish"):
+        graph.add_node(name, action(name))
     graph.add_edge(START, "read")
     graph.add_edge("generate", "estimate")
     graph.add_edge("revise", "estimate")
-    if policy.width > 0:
-        graph.add_node("look_ahead", nodes.look_ahead)
+    if looking_ahead:
+        graph.add_node("look_ahead", action("look_ahead"))
         graph.add_edge("read", "look_ahead")
         graph.add_edge("estimate", "look_ahead")
         graph.add_conditional_edges("look_ahead", after_measuring, ["compare", "decide"])
@@ -104,9 +124,9 @@ def solve(
     """
     emit = emit or _nowhere
     emit(_header(question, engine, scorer, policy, seed, names))
-    graph = build_graph(engine, scorer, policy, seed=seed, emit=emit, clock=clock).compile()
+    nodes, machine = Nodes(Instruments(engine, scorer, policy, seed, clock), emit), _machine(policy.width > 0)
     with _interruptions_told(emit):
-        state = graph.invoke(Ask(question=question), _config(policy))
+        state = machine.invoke(Ask(question=question), _config(policy), context=nodes)
     return ResultEvent.model_validate(state["result"])
 
 
@@ -124,9 +144,9 @@ async def asolve(
     """``solve`` beside a running event loop: the engine works in a thread. Cancelling counts as an interruption."""
     emit = emit or _nowhere
     emit(_header(question, engine, scorer, policy, seed, names))
-    graph = build_graph(engine, scorer, policy, seed=seed, emit=emit, clock=clock).compile()
+    nodes, machine = Nodes(Instruments(engine, scorer, policy, seed, clock), emit), _machine(policy.width > 0)
     with _interruptions_told(emit):
-        state = await graph.ainvoke(Ask(question=question), _config(policy))
+        state = await machine.ainvoke(Ask(question=question), _config(policy), context=nodes)
     return ResultEvent.model_validate(state["result"])
 
 
