@@ -17,68 +17,13 @@ import numpy as np
 import torch
 
 from estimator.engines.base import SampleRequest, Sampling
+from estimator.engines.cache import ColumnCache, Prefix
 from estimator.positions import BreakTable, PositionKind
 from estimator.types import Segment, StopReason, Tokens
 
 SPARE_COLUMNS = 64
 PREFILL_TOKENS = 8192
 STOPS = (StopReason.LENGTH, StopReason.LENGTH, StopReason.POSITION, StopReason.END)  # 0 means that the row goes on
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """A computed prefix: keys and values as (layers, kv_heads, length, head_dim), and the logits after its last token.
-    ``cached`` of its tokens were taken over from a shorter prefix."""
-
-    keys: torch.Tensor
-    values: torch.Tensor
-    logits: torch.Tensor
-    cached: int = 0
-
-    @property
-    def length(self) -> int:
-        return self.keys.shape[2]
-
-
-class ColumnCache:
-    """The rows' keys and values, as the ``past_key_values`` of a transformers model: ``update`` writes the new column in
-    place and hands back the columns in use."""
-
-    is_compileable = False
-
-    def __init__(self, num_rows: int, columns: int, like: Prefix) -> None:
-        layers, kv_heads, _, head_dim = like.keys.shape
-        shape = (num_rows, kv_heads, columns, head_dim)
-        self.keys = [torch.zeros(shape, dtype=like.keys.dtype, device=like.keys.device) for _ in range(layers)]
-        self.values = [torch.zeros_like(k) for k in self.keys]
-        self.rows, self.columns, self.first, self.end = num_rows, columns, 0, like.length
-
-    def update(self, key: torch.Tensor, value: torch.Tensor, layer: int, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        keys, values = self.keys[layer][: self.rows], self.values[layer][: self.rows]
-        keys[:, :, self.end] = key[:, :, 0]
-        values[:, :, self.end] = value[:, :, 0]
-        return keys[:, :, self.first : self.end + 1], values[:, :, self.first : self.end + 1]
-
-    def get_seq_length(self, *_: Any) -> int:
-        return self.end
-
-    def place(self, row: int, prefix: Prefix) -> None:
-        """Put a computed prefix into a row, so that it ends at the current column."""
-        columns = slice(self.end - prefix.length, self.end)
-        for layer, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
-            keys[row, :, columns] = prefix.keys[layer]
-            values[row, :, columns] = prefix.values[layer]
-
-    def move(self, source: int, target: int) -> None:
-        for buffer in (*self.keys, *self.values):
-            buffer[target, :, self.first : self.end] = buffer[source, :, self.first : self.end]
-
-    def shift(self, by: int) -> int:
-        """Drop the first ``by`` columns, which no row uses any more; returns ``by``."""
-        for buffer in (*self.keys, *self.values):
-            buffer[: self.rows, :, : self.end - by] = buffer[: self.rows, :, by : self.end].clone()
-        self.first, self.end = self.first - by, self.end - by
-        return by
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ own tokens; ``usage`` counts what was really computed.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,36 +19,15 @@ from transformers import DynamicCache
 
 from estimator.engines import kernels
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
-from estimator.engines.decode import PREFILL_TOKENS, Compute, Decoder, Prefix
+from estimator.engines.cache import Prefix, PrefixCache
+from estimator.engines.decode import PREFILL_TOKENS, Compute, Decoder
 from estimator.engines.trees import layout, trees
 from estimator.positions import break_table
 from estimator.prompts import prompt_ids, text_ids
 from estimator.types import Segment, Tokens
 
-CACHED_PREFIXES = 16
 FEW_PREFIXES = 8  # up to here a request is served from the prefix cache; beyond, as one batch
 MIN_ROWS_A_THREAD = 32
-
-
-class PrefixCache:
-    """The most recently used prefixes with their keys and values; a lookup gives the longest one that a text begins with."""
-
-    def __init__(self, size: int = CACHED_PREFIXES) -> None:
-        self.size = size
-        self.entries: OrderedDict[Tokens, Prefix] = OrderedDict()
-
-    def longest(self, tokens: Tokens) -> Prefix | None:
-        found = max((p for p in self.entries if tokens[: len(p)] == p), key=len, default=None)
-        if found is None:
-            return None
-        self.entries.move_to_end(found)
-        return self.entries[found]
-
-    def put(self, tokens: Tokens, prefix: Prefix) -> None:
-        self.entries[tokens] = prefix
-        self.entries.move_to_end(tokens)
-        while len(self.entries) > self.size:
-            self.entries.popitem(last=False)
 
 
 class LocalEngine:
