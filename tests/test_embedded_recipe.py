@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from training.embedded import hold_out_items
+import json
+from pathlib import Path
+
+from estimator.loading import embedded_dir, local_engine
+from training.embedded import Amounts, fit_rows, hold_out_items
 from training.labels import HELD_OUT, TRAIN, Labelled
 from training.questions import item_of, questions
 
@@ -16,3 +20,15 @@ def test_no_item_is_on_both_sides_in_whatever_words_it_is_asked() -> None:
     assert not held & kept
     assert 0.15 < len(held) / len(held | kept) < 0.25
     assert len(held) < sum(r.split == HELD_OUT for r in split)  # some items are asked more than once
+
+
+def test_further_answers_to_what_it_cannot_solve_count_where_they_end(tmp_path: Path) -> None:
+    asked = ["Liz ran 13 km on each of 3 days. How far?", "Max has 4 boxes of 12 pens. How many pens?"]
+    file = tmp_path / "hard.jsonl"
+    file.write_text("".join(json.dumps({"question": q, "answer": "So it is\n#### 7"}) + "\n" for q in asked))
+    engine = local_engine(embedded_dir() / "base", None, None, name="embedded")
+    amounts = Amounts(gsm8k=0, fit=(5, 4, 4), fit_answers=2, fit_oracle=3, oracle_k=2, fit_unanswerable=2, fit_gsm8k_answers=7)
+    prompts = [engine.prompt_ids(q) for q in asked]
+    rows = [answer for answer, _, _ in fit_rows(engine, amounts, file) if answer.prompt_ids in prompts]
+    assert sum(not answer.segments for answer in rows) == 2 * amounts.fit_answers
+    assert sum(answer.finished for answer in rows) == 2 * amounts.fit_gsm8k_answers

@@ -24,7 +24,7 @@ from estimator.types import Answer, Question
 from training.combine import fit, labelled_prefixes, prefixes, read
 from training.datasets import read_questions
 from training.finetune import finetune
-from training.labelling import monte_carlo_labels, off_policy_labels, one_sample_labels, sample_answers
+from training.labelling import Sampled, monte_carlo_labels, off_policy_labels, one_sample_labels, sample_answers
 from training.labels import HELD_OUT, Labelled, data_hash, read_labels, write_labels
 from training.questions import KINDS, item_of, questions, unanswerable
 from training.recipe import FinetuneRecipe
@@ -40,7 +40,9 @@ class Amounts:
     one-sample labels, in two draws; ``off_policy``: word problems of which two answers are begun at temperature ``hot``;
     ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions of the combination's split, with
     ``fit_answers`` each, ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples, and ``fit_unanswerable`` questions
-    that it cannot answer; ``tuning``: questions of each kind to tune the policy on, drawn with ``tuning_seed``."""
+    that it cannot answer, and as many of GSM8K, of which it solves few, with ``fit_gsm8k_answers`` each, the further ones as
+    complete answers alone: there it is decided what is given out, and a wrong answer costs most; ``tuning``: questions of
+    each kind to tune the policy on, drawn with ``tuning_seed``."""
 
     sampled: tuple[tuple[int, int], ...] = ((17_000, 2), (5_400, 4), (9_000, 3))
     more: tuple[tuple[int, int], ...] = ((30_000, 2), (5_400, 2), (9_000, 2))
@@ -57,8 +59,9 @@ class Amounts:
     fit_oracle: int = 900
     oracle_k: int = 64
     fit_unanswerable: int = 300
+    fit_gsm8k_answers: int = 24
     tuning: int = 200
-    tuning_seed: int = 24
+    tuning_seed: int = 27
     seed: int = 21
 
 
@@ -116,10 +119,15 @@ def fit_rows(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> list[
     seed, n = amounts.seed, amounts.fit_answers
     asked = [q for kind, count in zip(KINDS, amounts.fit, strict=True) for q in questions(kind, "fit", count, seed)]
     rows = labelled_prefixes(engine, asked, samples=n, oracle=amounts.fit_oracle, oracle_k=amounts.oracle_k, seed=seed)
-    beyond = unanswerable("fit", amounts.fit_unanswerable, seed)
+    beyond = sample_answers(engine, unanswerable("fit", amounts.fit_unanswerable, seed), n, seed)
+    ends: list[Sampled] = []
     if gsm8k is not None:
-        beyond += read_questions(gsm8k)[amounts.gsm8k : amounts.gsm8k + amounts.fit_unanswerable]
-    return rows + prefixes([s for group in sample_answers(engine, beyond, n, seed) for s in group])
+        hard = read_questions(gsm8k)[amounts.gsm8k : amounts.gsm8k + amounts.fit_unanswerable]
+        groups = sample_answers(engine, hard, amounts.fit_gsm8k_answers, seed)
+        beyond += [group[:n] for group in groups]
+        ends = [s for group in groups for s in group[n:]]
+    whole = [(s.answer, int(s.correct), 1) for s in ends]
+    return rows + prefixes([s for group in beyond for s in group]) + whole
 
 
 def tuning_questions(amounts: Amounts) -> list[dict[str, object]]:

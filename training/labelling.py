@@ -85,10 +85,10 @@ def one_sample_labels(sampled: Sequence[Sampled]) -> list[Labelled]:
 def off_policy_labels(
     engine: Engine, questions: Sequence[Question], k: int, seed: int, hot: Sampling, sampling: Sampling = DEFAULT_SAMPLING
 ) -> list[Labelled]:
-    """One-sample labels of partial answers that the model would seldom write: an answer is sampled as ``hot`` says, cut after one
-    of its paragraphs, and completed as usual (where the cut is its end, it is what it is); the outcome labels the cut and what
-    follows. How likely the model is to finish a text correctly does not depend on who wrote it, so such labels are as valid as
-    any, and they hold the mistakes that sampling makes too rarely to learn from."""
+    """One-sample labels of partial answers that the model would seldom write: an answer is sampled as ``hot`` says, cut after
+    one of its paragraphs, and completed as usual (where the cut is its end, it is what it is); the outcome labels the cut and
+    what follows. How likely the model is to finish a text correctly does not depend on who wrote it, so such labels are as
+    valid as any, and they hold the mistakes that sampling makes too rarely to learn from."""
     rng = random.Random(seed)
     whole, cuts = [], []
     for s in (s for group in sample_answers(engine, questions, k, seed, hot) for s in group):

@@ -152,7 +152,7 @@ PICTURES = {
         "along",
         "What was last read by then: mean and middle half, of answers that ended right and of those that did not.",
     ),
-    "Looking ahead": (look_ahead, "bci", "Backward Confidence Integration; w = d = 0 is none. Darker is worse."),
+    "Looking ahead": (look_ahead, "bci", "Backward Confidence Integration; w = d = 0 is none. Stronger is worse."),
     "Cost and AUROC": (
         cost,
         "outcome",
