@@ -21,7 +21,7 @@ from training.labelling import Sampled, complete, sample_answers
 PRECISE = 32
 MODIFIERS = ("adapter_logit", "mean_logprob", "num_segments", "log_tokens", "log_prompt_tokens")
 KNOTS = (0.25, 0.5, 0.75)  # quantiles of an input at which what it says may bend
-STRENGTH = 0.3  # inverse of the penalty on the weights, chosen by cross-validation over items (see LOG.md)
+STRENGTH = 0.3  # inverse of the penalty on the weights; weaker ones rank alike and trust hard questions less (see LOG.md)
 FEWEST = 30  # rows of a state below which nothing is fitted for it
 
 
