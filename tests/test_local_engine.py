@@ -185,6 +185,21 @@ def test_a_score_costs_the_new_tokens_alone(tiny: Any) -> None:
         assert engine.usage.prefilled - before.prefilled == len(paragraph)
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_going_on_from_a_position_costs_the_base_one_token(tiny: Any, n: int) -> None:
+    engine, sampling = engine_of(tiny), Sampling(max_tokens=11, position=Position(PositionKind.PERIODIC, every=3))
+    prefix = engine.prompt_ids(PROMPTS[5])
+    for _ in range(3):
+        segments = engine.sample([SampleRequest(prefix, n=n)], sampling)[0]
+        prefix = (*prefix, *segments[-1].token_ids)
+        before = engine.usage.prefilled
+        went_on = engine.sample([SampleRequest(prefix)], sampling)[0][0]
+        assert engine.usage.prefilled - before == 1
+        afresh = engine_of(tiny).sample([SampleRequest(prefix)], sampling)[0][0]
+        assert went_on.token_ids == afresh.token_ids
+        np.testing.assert_allclose(went_on.logprobs, afresh.logprobs, atol=2e-4)
+
+
 def test_a_prefix_is_computed_once_for_all_its_samples(tiny: Any, requests: list[SampleRequest]) -> None:
     engine = engine_of(tiny, max_rows=5)
     engine.sample(requests, Sampling(max_tokens=5))

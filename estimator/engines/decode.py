@@ -43,6 +43,7 @@ def stream(seed: int, prefix: Tokens, index: int, count: int) -> np.ndarray:
 
 
 Compute = Callable[[Sequence[Tokens]], list[Prefix]]
+Keep = Callable[[Tokens, Prefix], None]
 
 
 class Decoder:
@@ -61,8 +62,11 @@ class Decoder:
         return torch.tensor(padded, dtype=torch.bool, device=self.device)
 
     @torch.inference_mode()
-    def run(self, requests: Sequence[SampleRequest], sampling: Sampling, compute: Compute) -> list[list[Segment]]:
-        """Per request its n segments, in order. ``compute`` turns prefixes into ``Prefix`` records, all at once."""
+    def run(
+        self, requests: Sequence[SampleRequest], sampling: Sampling, compute: Compute, keep: Keep | None = None
+    ) -> list[list[Segment]]:
+        """Per request its n segments, in order. ``compute`` turns prefixes into ``Prefix`` records, all at once; ``keep`` is
+        handed what was computed of every segment that ends at a position, so that going on from there costs one token."""
         rows = [
             Row(i, s, r.prefix, stream(r.seed, r.prefix, r.first_index + s, sampling.max_tokens))
             for i, r in enumerate(requests)
@@ -72,7 +76,7 @@ class Decoder:
         rows.sort(key=lambda row: (-len(row.prefix), row.prefix))
         results: list[dict[int, Segment]] = [{} for _ in requests]
         if rows:
-            batch = Batch(self, sampling, rows, compute)
+            batch = Batch(self, sampling, rows, compute, keep)
             while batch.rows:
                 for row, segment in batch.step():
                     results[row.request][row.sample] = segment
@@ -82,8 +86,10 @@ class Decoder:
 class Batch:
     """The rows that are being written, in slots 0 to ``len(rows) - 1``, and those that wait for a slot."""
 
-    def __init__(self, decoder: Decoder, sampling: Sampling, rows: list[Row], compute: Compute) -> None:
-        self.decoder, self.sampling, self.compute = decoder, sampling, compute
+    def __init__(
+        self, decoder: Decoder, sampling: Sampling, rows: list[Row], compute: Compute, keep: Keep | None = None
+    ) -> None:
+        self.decoder, self.sampling, self.compute, self.keep = decoder, sampling, compute, keep
         self.waiting = rows[::-1]  # the next one is at the end
         self.ready: dict[Tokens, Prefix] = {}
         self.capacity = num = min(decoder.max_rows, len(rows))
@@ -106,7 +112,10 @@ class Batch:
         stops = self._draw()
         done = []
         for slot in reversed(stops.nonzero()[:, 0].tolist()):
-            done.append((self.rows[slot], self._segment(slot, STOPS[int(stops[slot])])))
+            segment = self._segment(slot, STOPS[int(stops[slot])])
+            done.append((self.rows[slot], segment))
+            if self.keep is not None and segment.stop is StopReason.POSITION:
+                self.keep((*self.rows[slot].prefix, *segment.token_ids[:-1]), self._computed(slot))
             self._remove(slot)
         if self.rows:
             self._forward()
@@ -219,6 +228,13 @@ class Batch:
         before = self.ids[torch.arange(len(counts), device=tokens.device), (counts - 2).clamp(min=0)]
         blank_line = self.decoder.opens[before] & self.decoder.closes[tokens] & (counts > 1)
         return self.decoder.breaks[tokens] | blank_line
+
+    def _computed(self, slot: int) -> Prefix:
+        """A row but for the token drawn last, which the model has not read yet."""
+        columns = slice(int(self.starts[slot]), self.cache.end)
+        keys = torch.stack([layer[slot, :, columns] for layer in self.cache.keys])
+        values = torch.stack([layer[slot, :, columns] for layer in self.cache.values])
+        return Prefix(keys, values, self.logits[slot].clone())
 
     def _segment(self, slot: int, stop: StopReason) -> Segment:
         count = int(self.counts[slot])

@@ -50,7 +50,7 @@ class LocalEngine:
         threads: int = 1,
     ) -> None:
         self.model, self.tokenizer, self.reader, self._name = model, tokenizer, reader, name
-        self.level_ids, self.threads = list(level_ids), threads
+        self.level_ids, self.threads, self.device = list(level_ids), threads, model.device
         pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
         for net in (model, reader):
             if net is not None:
@@ -165,7 +165,7 @@ class LocalEngine:
         @torch.inference_mode()  # holds for one thread alone
         def read(part: list[int]) -> None:
             for chunk in _chunks(part, [r.token_ids for r in rows]):
-                ids, positions, sees = layout([rows[i] for i in chunk], self.model.device)
+                ids, positions, sees = layout([rows[i] for i in chunk], self.device)
                 hidden = self.model.base_model(input_ids=ids, position_ids=positions, attention_mask=sees, use_cache=False)
                 for row, tree in enumerate(rows[i] for i in chunk):
                     for i, span in zip(tree.members, tree.spans, strict=True):
@@ -184,13 +184,14 @@ class LocalEngine:
     def _run(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         distinct = dict.fromkeys(r.prefix for r in requests)
         compute: Compute = self._compute_batch
+        keep = self.base_cache.put if sum(r.n for r in requests) <= FEW_PREFIXES else None
         if len(distinct) <= FEW_PREFIXES:
             computed = self._compute_cached(self.model, list(distinct), self.base_cache, "prefilled")
             ready = dict(zip(distinct, computed, strict=True))
             compute = lambda prefixes: [ready[p] for p in prefixes]  # noqa: E731
         parts = _split(requests, self.threads)
         if len(parts) == 1:
-            return self.decoder.run(requests, sampling, compute)
+            return self.decoder.run(requests, sampling, compute, keep)
         with ThreadPoolExecutor(len(parts), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             done = list(pool.map(lambda part: self.decoder.run([r for _, r in part], sampling, compute), parts))
         merged: list[list[Segment]] = [[] for _ in requests]
@@ -213,12 +214,12 @@ class LocalEngine:
 
     def _extend(self, net: Any, known: Prefix | None, tokens: Tokens) -> Prefix:
         """Compute the tokens behind a known prefix, and these alone."""
-        past = DynamicCache(config=self.model.config)
+        past = DynamicCache()
         if known is not None:
             for layer, (keys, values) in enumerate(zip(known.keys, known.values, strict=True)):
                 past.update(keys[None], values[None], layer)
         begin = 0 if known is None else known.length
-        ids = torch.tensor([tokens[begin:]], device=self.model.device)
+        ids = torch.tensor([tokens[begin:]], device=self.device)
         output = net(input_ids=ids, past_key_values=past, use_cache=True, logits_to_keep=1)
         keys, values = _stacked(past)
         return Prefix(keys[:, 0], values[:, 0], output.logits[0, -1].float(), cached=begin)
@@ -227,7 +228,7 @@ class LocalEngine:
     def _compute_batch(self, prefixes: Sequence[Tokens]) -> list[Prefix]:
         """Right-padded: under causal attention no token sees the padding behind it."""
         lengths = [len(p) for p in prefixes]
-        past = DynamicCache(config=self.model.config)
+        past = DynamicCache()
         hidden = self.model.base_model(input_ids=self._padded(prefixes), past_key_values=past, use_cache=True)
         last = hidden.last_hidden_state[torch.arange(len(lengths)), torch.tensor(lengths) - 1]
         logits = self.model.get_output_embeddings()(last).float()
@@ -255,7 +256,7 @@ class LocalEngine:
 
     def _padded(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
         width = max(map(len, prefixes))
-        return torch.tensor([[*p, *[0] * (width - len(p))] for p in prefixes], device=self.model.device)
+        return torch.tensor([[*p, *[0] * (width - len(p))] for p in prefixes], device=self.device)
 
     def _check_lengths(self, prefixes: Sequence[Tokens], room: int = 0) -> None:
         longest = max(map(len, prefixes), default=0)
