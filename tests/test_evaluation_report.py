@@ -128,10 +128,27 @@ def test_every_row_of_a_main_table_is_shown() -> None:
             assert f"| {r['method']}" in shown or f"**{r['method']}**" in shown
 
 
-@pytest.mark.parametrize(("ours", "rival", "said"), [(0.95, 0.1, "in 15 of 15 cells."), (0.1, 0.95, "not for all at")])
+@pytest.mark.parametrize(
+    ("ours", "rival", "said"),
+    [
+        (0.95, 0.1, "in 15 of 15 cells, in 15 of"),
+        (0.1, 0.95, "in 0 of 15 cells, in 0 of them by more than the intervals; not for all at"),
+    ],
+)
 def test_the_sentences_say_who_won(ours: float, rival: float, said: str) -> None:
     [auroc] = [line for line in findings(report(ours, rival)) if "in AUROC" in line]
     assert said in auroc
+
+
+def test_calibration_is_shown_against_outcomes_and_against_the_oracles_shares() -> None:
+    """A score that says exactly what the oracle found is as noisy as any against outcomes, and has no error against shares."""
+    made = cases(("arithmetic",))
+    shares = np.linspace(0.05, 0.95, len(made.spots))
+    exact = Measured("FineCE", "us", True, False, shares, shares, shares, shares, shares)
+    oracle = Measured("oracle", "us", True, True, shares.copy(), shares, shares, shares, shares)
+    ours, limit = list(table_rows(made, (exact, oracle), ("arithmetic",), 20, oracle.raw))[:2]
+    assert ours["ece_oracle"] == ours["ece_oracle_high"] == 0 and ours["ece"] > 0.05
+    assert "ece_oracle" not in limit, "the oracle is not compared with itself"
 
 
 def test_a_change_within_noise_is_not_called_a_gain() -> None:

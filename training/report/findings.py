@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from training.report.select import ORACLE, PLACES, Report, Row, calibration, is_finece, names, ours, rows
 
 SIGNALS = "signals"
+FIGURES = {"AUROC": "auroc", "ECE": "ece", "ECE against the oracle's shares": "ece_oracle"}  # and their columns
 
 
 def findings(report: Report) -> list[str]:
@@ -25,26 +26,42 @@ def findings(report: Report) -> list[str]:
 
 def cells(report: Report) -> Iterator[str]:
     """Against methods that sample nothing, cell by cell of the two main tables."""
-    for figure in ("AUROC", "ECE"):
-        won, lost = 0, []
+    for figure in FIGURES:
+        won, apart, lost = 0, 0, []
         for place, (table, _) in PLACES.items():
             for kind in names(rows(report, table, position=place), "kind"):
-                best = _ahead(report, rows(report, table, position=place, kind=kind), figure)
-                won += best is None
-                lost += [] if best is None else [f"{kind} at {place} ({best})"]
-        said = f"{ours(report)} is ahead of every method that samples nothing in {figure} in {won} of {won + len(lost)} cells"
-        yield said + (f"; not for {', '.join(lost)}, where the best is named." if lost else ".")
+                mine, best = _duel(report, rows(report, table, position=place, kind=kind), figure)
+                if mine is None or best is None:
+                    continue
+                (value, _, worst), (rival, limit, _) = _read(mine, figure), _read(best, figure)
+                won, apart = won + (value < rival), apart + (worst < limit)
+                lost += [] if value < rival else [f"{kind} at {place} ({best['method']})"]
+        if won or lost:
+            yield (
+                f"{ours(report)} is ahead of every method that samples nothing in {figure} in {won} of {won + len(lost)} "
+                f"cells, in {apart} of them by more than the intervals"
+                + (f"; not for {', '.join(lost)}, where the best is named." if lost else ".")
+            )
 
 
-def _ahead(report: Report, found: list[Row], figure: str) -> str | None:
-    """The best method of a cell that samples nothing and is not behind FineCE, if there is one."""
-    sign = 1 if figure == "AUROC" else -1
-    known = {r["method"]: sign * v for r in found if _is_rival(r) and (v := _figure(r, figure)) is not None}
-    mine = next((_figure(r, figure) for r in found if r["method"] == ours(report)), None)
-    if mine is None or not known:
-        return None
-    best = max(known, key=lambda m: known[m])
-    return best if known[best] >= sign * mine else None
+def _duel(report: Report, found: list[Row], figure: str) -> tuple[Row | None, Row | None]:
+    """FineCE's row of a cell, and that of the best method that samples nothing."""
+    known = [r for r in found if r.get(_column(r, figure)) is not None]
+    mine = next((r for r in known if r["method"] == ours(report)), None)
+    return mine, min(filter(_is_rival, known), key=lambda r: _read(r, figure)[0], default=None)
+
+
+def _column(row: Row, figure: str) -> str:
+    return calibration(row) if figure == "ECE" else FIGURES[figure]
+
+
+def _read(row: Row, figure: str) -> tuple[float, float, float]:
+    """A figure so that less is better: its value and the better and the worse end of its interval (the value itself where
+    there is none)."""
+    column = _column(row, figure)
+    value, low, high = row[column], row.get(f"{column}_low"), row.get(f"{column}_high")
+    low, high = value if low is None else low, value if high is None else high
+    return (-value, -high, -low) if figure == "AUROC" else (value, low, high)
 
 
 def sampling(report: Report) -> Iterator[str]:
@@ -135,7 +152,3 @@ def _whole(report: Report) -> str:
 
 def _is_rival(row: Row) -> bool:
     return not (is_finece(row["method"]) or row["method"] in (ORACLE, SIGNALS) or row.get("samples"))
-
-
-def _figure(row: Row, name: str) -> float | None:
-    return row["auroc"] if name == "AUROC" else calibration(row)

@@ -37,6 +37,6 @@ def is_finece(name: str) -> bool:
     return name in (OURS, PAPER)
 
 
-def calibration(row: Row) -> float | None:
-    """ECE of the value as it comes where it is meant as a probability, else recalibrated."""
-    return row["ece"] if row["ece"] is not None else row.get("ece_platt")
+def calibration(row: Row) -> str:
+    """The column of a method's ECE: of its value as it comes where that is meant as a probability, else recalibrated."""
+    return "ece" if row["ece"] is not None else "ece_platt"

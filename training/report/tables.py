@@ -43,13 +43,14 @@ def detail(report: Report) -> Iterator[Table]:
     for place, (table, words) in PLACES.items():
         found = rows(report, table, position=place)
         kind = names(found, "kind")[0] if found else "all"
-        header = ("method", "n", "ECE %", "ECE % after Platt", "AUROC %", "Brier", "AURC %", "tokens", "ms")
+        header = ("method", "n", "ECE %", "after Platt", "against the oracle", "AUROC %", "Brier", "AURC %", "tokens", "ms")
         cells = [
             (
                 r["method"],
                 str(r["n"]),
                 _interval(r, "ece"),
                 _interval(r, "ece_platt"),
+                _interval(r, "ece_oracle"),
                 _interval(r, "auroc"),
                 _number(r["brier"], 3),
                 _percent(r["aurc"]),
@@ -60,11 +61,15 @@ def detail(report: Report) -> Iterator[Table]:
             if r["kind"] == kind
         ]
         floor = next((r["ece_floor"] for r in found if is_finece(r["method"]) and r["kind"] == kind), None)
-        note = "95 % bootstrap intervals by question; cost for each case beyond writing the answer, in batches. " + (
-            f"A perfectly calibrated method with FineCE's confidences would show an ECE of {_percent(floor)} % at this n."
-            if floor is not None
-            else ""
+        note = (
+            "95 % bootstrap intervals by question. ECE is against how the answers ended and, with less noise, against shares of"
+            " right answers that the oracle found; there, values that are no probabilities are taken after Platt scaling. "
+            "Cost for each case beyond writing the answer, in batches. "
         )
+        if floor is not None:
+            note += (
+                f"A perfectly calibrated method with FineCE's confidences would show an ECE of {_percent(floor)} % at this n."
+            )
         yield _table(f"In detail, {words}, {kind}", note, header, cells)
 
 
@@ -106,7 +111,7 @@ def accepted(report: Report) -> Iterator[Table]:
 
 
 def look_ahead(report: Report) -> Iterator[Table]:
-    header = ("method", "position", "alpha", "n", "ECE % of p(1)", "change, %", "ECE % against the oracle", "AUROC %", "tokens")
+    header = ("method", "position", "alpha", "n", "ECE % of p(1)", "change, %", "against the oracle", "AUROC %", "tokens")
     cells = [
         (r["method"], r["position"], _number(r["alpha"], 2), str(r["n"]), _interval(r, "ece"), _interval(r, "ece_change"))
         + (_percent(r["ece_oracle"]), _percent(r["auroc"]), _number(r["tokens"], 0))
@@ -172,7 +177,7 @@ def _pair(row: Row | None) -> tuple[str, str]:
     if row is None:
         return "", ""
     mark = " †" if row["ece"] is None and row.get("ece_platt") is not None else ""
-    return _percent(calibration(row)) + mark, _interval(row, "auroc")
+    return _percent(row.get(calibration(row))) + mark, _interval(row, "auroc")
 
 
 def _small(found: list[Row]) -> str:

@@ -36,24 +36,31 @@ def table_rows(
 
 
 def figures(m: Measured, cases: Cases, at: Indices, draws: int, oracle: Array | None) -> dict[str, Any]:
-    """``ece`` is against how the answers ended, ``ece_oracle`` against the oracle's shares, which are less noisy;
-    ``ece_floor`` is what a perfectly calibrated method with these confidences would show at this n."""
+    """``ece`` is against how the answers ended, ``ece_oracle`` against the oracle's shares, which are less noisy (of values
+    that are no probabilities: after Platt scaling); ``ece_floor`` is what a perfectly calibrated method with these
+    confidences would show at this n."""
     outcome, questions = cases.correct[at], cases.questions[at]
     out: dict[str, Any] = {"samples": m.samples}
     if m.is_probability:
         out |= calibration(m.raw[at], outcome, questions, draws)
         out["ece_floor"] = floor(m.raw[at])
-        if oracle is not None and np.isfinite(oracle[at]).all():
-            out["ece_oracle"] = ece(m.raw[at], oracle[at])
+    confidence = (m.raw if m.is_probability else m.platt)[at]
+    if oracle is not None and oracle is not m.raw and np.isfinite((oracle[at], confidence)).all():
+        out |= _against("oracle", confidence, oracle[at], questions, draws)
     for name, values in (("platt", m.platt[at]), ("platt_kind", m.platt_kind[at])):
         if np.isfinite(values).all():
-            figure = ece_figure(values, outcome, questions, draws)
-            out |= {f"ece_{name}": figure.value, f"ece_{name}_low": figure.low, f"ece_{name}_high": figure.high}
+            out |= _against(name, values, outcome, questions, draws)
             out[f"brier_{name}"] = brier(values, outcome)
     out |= ranking(m.raw[at], outcome, questions, draws)
     out |= {"aurc": aurc(m.raw[at], outcome), "accuracy": float(outcome.mean()), "questions": len(set(questions))}
     out |= by_seed(m, cases, at)
     return out | {"tokens": float(m.tokens[at].mean()), "seconds": float(m.seconds[at].mean())}
+
+
+def _against(name: str, confidence: Array, truth: Array, questions: Indices, draws: int) -> dict[str, float]:
+    """A further ECE with its interval, as columns ``ece_{name}``."""
+    figure = ece_figure(confidence, truth, questions, draws)
+    return {f"ece_{name}": figure.value, f"ece_{name}_low": figure.low, f"ece_{name}_high": figure.high}
 
 
 def by_seed(m: Measured, cases: Cases, at: Indices) -> dict[str, list[float]]:
