@@ -68,7 +68,8 @@ def terms(z: NDArray[np.float64], knots: Sequence[Sequence[float]], modifiers: S
 
 class Combiner(BaseModel):
     """The shipped score's fitted part, by state: ``combined`` from the adapter's reading and the signals, ``signals`` from
-    the signals alone, and the power that makes 80 % intervals hold 80 %. The hashes name what it was fitted on."""
+    the signals alone, and ``mass``, how much of the adapter's distribution an interval has to take in to hold 80 % (less
+    than 80 % where the adapter is surer than its distribution says). The hashes name what it was fitted on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,7 +80,7 @@ class Combiner(BaseModel):
     seed: int
     combined: dict[str, Logistic]
     signals: dict[str, Logistic]
-    power: dict[str, float]
+    mass: dict[str, float]
 
 
 def read_combiner(path: Path) -> Combiner:
@@ -88,7 +89,7 @@ def read_combiner(path: Path) -> Combiner:
     except (OSError, ValidationError) as error:
         why = str(error).splitlines()[0]
         raise CombinerError(f"{path} is no combination of this version ({why}): fit it again (train --combine)") from error
-    if missing := [s for s in STATES if s not in combiner.combined or s not in combiner.power]:
+    if missing := [s for s in STATES if s not in combiner.combined or s not in combiner.mass]:
         raise CombinerError(f"{path} lacks the state {missing[0]}: fit it again")
     if other := [s for s in STATES if combiner.combined[s].inputs != list(inputs_of(s))]:
         raise CombinerError(f"{path} was fitted on other inputs for the state {other[0]}: fit it again for this version")

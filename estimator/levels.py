@@ -42,11 +42,6 @@ def tilt(levels: NDArray[np.float64], target: float) -> NDArray[np.float64]:
     return _normalise(logq + (low + high) / 2 * LEVEL_VALUES)
 
 
-def sharpen(levels: NDArray[np.float64], power: float) -> NDArray[np.float64]:
-    """``q_l ** power``, normalised: above 1 narrows the distribution, below 1 widens it."""
-    return _normalise(power * np.log(np.clip(levels, 1e-12, None)))
-
-
 def interval(levels: NDArray[np.float64], mass: float = 0.8) -> tuple[float, float]:
     """Interval with at most ``(1 - mass) / 2`` on each side. A level's mass is spread evenly over its cell (half-way to its
     neighbours); an end that falls into the lowest or highest cell is 0 or 1 itself, because near the end of an answer the

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from estimator.calibration import Combiner, CombinerError, Logistic, adapter_inputs, read_combiner, terms
-from estimator.levels import LEVEL_VALUES, tilt
+from estimator.levels import LEVEL_VALUES, interval, tilt
 from estimator.metrics import auroc, ece
 from estimator.signals import SIGNALS, signals
 from estimator.types import Answer, Segment, StopReason
@@ -70,6 +70,33 @@ def test_it_bends_where_an_input_stops_to_matter() -> None:
     model = fit(rows, base_hash="b", adapter_hash="a", data_hash="d", seed=0).signals["partial"]
     low, zero, high = model(np.array([[x, *[0.0] * (len(SIGNALS) - 1)] for x in (-2.0, 0.0, 2.0)]))
     assert abs(zero - low) < 0.1 and high - zero > 0.4
+
+
+def test_an_interval_holds_the_chance_as_often_as_it_says_where_the_adapter_is_vaguer_than_it_need_be() -> None:
+    def vague(count: int, seed: int) -> tuple[list[Reading], list[float]]:
+        rng = np.random.default_rng(seed)
+        chances = rng.uniform(0.2, 0.8, count)
+        shape = np.array([1, 2, 4, 8, 16, 16, 8, 4, 2, 1]) / 62
+        levels = [tilt(shape, float(np.clip(chance + rng.normal(scale=0.1), 0.05, 0.95))) for chance in chances]
+        rows = [
+            Reading("partial", q, np.zeros(len(SIGNALS)), int(rng.binomial(64, chance)), 64)
+            for q, chance in zip(levels, chances, strict=True)
+        ]
+        return rows, chances.tolist()
+
+    fitted = fit(vague(600, 0)[0], base_hash="b", adapter_hash="a", data_hash="d", seed=0)
+    rows, chances = vague(600, 1)
+    held = {
+        mass: np.mean(
+            [
+                low <= chance <= high
+                for r, v, chance in zip(rows, applied(fitted, rows), chances, strict=True)
+                for low, high in [interval(tilt(r.levels, v), mass)]
+            ]
+        )
+        for mass in (0.8, fitted.mass["partial"])
+    }
+    assert held[0.8] > 0.9 and 0.7 <= held[fitted.mass["partial"]] <= 0.9
 
 
 def test_no_input_runs_away() -> None:

@@ -64,11 +64,12 @@ def test_a_confidence_written_by_the_model_is_not_believed(embedded: Any) -> Non
     assert abs(sure.value - unsure.value) < 0.1
 
 
-@pytest.mark.xfail(strict=True, reason="measured: AUROC .79 where .8 is the aim; the adapter alone cannot tell (LOG.md)")
-def test_a_wrong_step_scores_below_the_right_one(embedded: Any) -> None:
+@pytest.fixture(scope="module")
+def right_and_wrong(embedded: Any) -> np.ndarray:
+    """(word problems, 2): the score after the right first step, and after the same with its result changed by 3."""
     import random
 
-    scores, right = [], []
+    scores = []
     for i in range(40):
         demonstration = arithmetic.generate(random.Random(f"wrong/{i}"), steps=2)
         prompt = embedded.engine.prompt_ids(demonstration.question.text)
@@ -76,17 +77,21 @@ def test_a_wrong_step_scores_below_the_right_one(embedded: Any) -> None:
         before, _, result = step.rpartition("= ")
         number = result.split()[0].rstrip(".")
         wrong = before + "= " + result.replace(number, str(int(number) + 3), 1)
-        for text, label in ((step, 1), (wrong, 0)):
-            answer = Answer(prompt, segments_of(embedded.engine, prompt, text, finished=False))
-            scores.append(embedded.scorer.score([answer])[0].value)
-            right.append(label)
-    assert auroc(scores, right) > 0.8
+        answers = [Answer(prompt, segments_of(embedded.engine, prompt, t, finished=False)) for t in (step, wrong)]
+        scores.append([c.value for c in embedded.scorer.score(answers)])
+    return np.array(scores)
 
 
-SHUFFLED = pytest.param("shuffled", marks=pytest.mark.xfail(strict=True, reason="measured: 0.207 on these 150"))
+def test_a_wrong_step_scores_below_the_right_one(right_and_wrong: np.ndarray) -> None:
+    assert (right_and_wrong[:, 1] < right_and_wrong[:, 0]).mean() >= 0.9
 
 
-@pytest.mark.parametrize("kind", [SHUFFLED if kind == "shuffled" else kind for kind in UNANSWERABLE])
+@pytest.mark.xfail(strict=True, reason="measured: AUROC .75; a hard question lowers a score more than a wrong step")
+def test_wrong_steps_score_below_right_ones_of_other_questions(right_and_wrong: np.ndarray) -> None:
+    assert auroc(right_and_wrong.T.ravel(), np.repeat([1, 0], len(right_and_wrong))) > 0.8
+
+
+@pytest.mark.parametrize("kind", UNANSWERABLE)
 def test_what_has_no_answer_scores_low(embedded: Any, kind: str) -> None:
     asked = unanswerable("test", 150 * len(UNANSWERABLE), 9)[list(UNANSWERABLE).index(kind) :: len(UNANSWERABLE)]
     assert confidences(embedded, [q.text for q in asked]).mean() < 0.2

@@ -12,13 +12,14 @@ from sklearn.linear_model import LogisticRegression
 from estimator.calibration import BOUND, Combiner, Logistic, adapter_inputs, inputs_of, terms
 from estimator.engines.base import Engine
 from estimator.engines.local import LocalEngine
-from estimator.levels import interval, sharpen, tilt
+from estimator.levels import interval, tilt
 from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import SIGNALS, STATES, signals, state_of
 from estimator.types import Answer, Question
 from training.labelling import Sampled, complete, sample_answers
 
 PRECISE = 32
+HELD = 0.8  # how often an interval is to hold the chance of success
 MODIFIERS = ("adapter_logit", "mean_logprob", "num_segments", "log_tokens", "log_prompt_tokens")
 KNOTS = (0.25, 0.5, 0.75)  # quantiles of an input at which what it says may bend
 STRENGTH = 0.3  # inverse of the penalty on the weights; weaker ones rank alike and trust hard questions less (see LOG.md)
@@ -72,17 +73,17 @@ def prefixes(sampled: Sequence[Sampled]) -> list[tuple[Answer, int, int]]:
 
 
 def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_hash: str, seed: int) -> Combiner:
-    combined, alone, power = {}, {}, {}
+    combined, alone, mass = {}, {}, {}
     for state in STATES:
         mine = [r for r in readings if r.state == state]
         if len(mine) < FEWEST:
-            combined[state], power[state] = _reading_alone(state), 1.0
+            combined[state], mass[state] = _reading_alone(state), HELD
             continue
         both = np.array([np.concatenate([adapter_inputs(r.levels), r.signals]) for r in mine])
         combined[state] = _logistic(inputs_of(state), both, mine)
         if state != "question":
             alone[state] = _logistic(SIGNALS, np.array([r.signals for r in mine]), mine)
-        power[state] = _fit_power(mine, combined[state](both))
+        mass[state] = _fit_mass(mine, combined[state](both))
     return Combiner(
         base_hash=base_hash,
         adapter_hash=adapter_hash,
@@ -90,7 +91,7 @@ def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_
         seed=seed,
         combined=combined,
         signals=alone,
-        power=power,
+        mass=mass,
     )
 
 
@@ -127,23 +128,23 @@ def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Readi
     )
 
 
-def _fit_power(rows: Sequence[Reading], values: NDArray[np.float64], mass: float = 0.8) -> float:
-    """The sharpening under which the intervals hold the Monte Carlo shares (of ``PRECISE`` samples or more, so that their
-    own noise is small) as often as they say, early in an answer and later on as nearly as one power can; 1 where there are
-    too few of them."""
+def _fit_mass(rows: Sequence[Reading], values: NDArray[np.float64]) -> float:
+    """The mass of the adapter's distribution whose intervals hold the Monte Carlo shares (of ``PRECISE`` samples or more, so
+    that their own noise is small) in ``HELD`` of cases, early in an answer and later on as nearly as one mass can; ``HELD``
+    itself where there are too few of them."""
     known = [(r, v) for r, v in zip(rows, values, strict=True) if r.k >= PRECISE]
     if len(known) < 50:
-        return 1.0
+        return HELD
     later = np.array([len(r.signals) > 0 and r.signals[SIGNALS.index("num_segments")] > 1 for r, _ in known])
     parts = [part for part in (later, ~later) if part.sum() >= 25]
 
-    def miss(power: float) -> float:
-        held = np.array([_holds(r, v, power, mass) for r, v in known])
-        return max(abs(held[part].mean() - mass) for part in parts)
+    def miss(mass: float) -> float:
+        held = np.array([_holds(r, v, mass) for r, v in known])
+        return max(abs(held[part].mean() - HELD) for part in parts)
 
-    return float(min(np.geomspace(0.1, 5.0, 31), key=miss))
+    return float(min(np.linspace(0.3, 0.98, 35), key=miss))
 
 
-def _holds(row: Reading, value: float, power: float, mass: float) -> bool:
-    low, high = interval(tilt(sharpen(row.levels, power), value), mass)
+def _holds(row: Reading, value: float, mass: float) -> bool:
+    low, high = interval(tilt(row.levels, value), mass)
     return low <= row.correct / row.k <= high

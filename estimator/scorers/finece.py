@@ -9,7 +9,7 @@ import numpy as np
 from estimator.calibration import Combiner, adapter_inputs
 from estimator.claims import without_claims
 from estimator.engines.base import Engine
-from estimator.levels import interval, mean, sharpen, tilt
+from estimator.levels import interval, mean, tilt
 from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import signals, state_of
 from estimator.types import Answer, Confidence
@@ -35,5 +35,5 @@ class CombinedScorer:
         parts = {"adapter": float(mean(levels))}
         if state in self.combiner.signals:
             parts["signals"] = float(self.combiner.signals[state](free))
-        low, high = interval(tilt(sharpen(levels, self.combiner.power[state]), value))
+        low, high = interval(tilt(levels, value), self.combiner.mass[state])
         return Confidence(value, min(low, value), max(high, value), parts)
