@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from controller import screen
 from controller.assemble import Run
-from controller.errors import Failure, say
+from controller.errors import Failure, UsageError, say
 from controller.runs import open_trace, run_one
 from estimator.engines.base import EngineError, EngineUnreachable
 from graphs.trace import Event, Header
@@ -103,14 +103,23 @@ def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
         return {"question": question, "error": str(e), "trace": None if path is None else str(path)}
 
 
-def open_output(stack: ExitStack, out: Path | None) -> IO[str]:
-    """Where the results go; opened before any work is done."""
+def open_output(stack: ExitStack, out: Path | None, questions: Path) -> IO[str]:
+    """Where the results go; opened before any work is done, and whatever is in it stays until ``emptied``."""
     if out is None:
         return sys.stdout
+    if out.exists() and questions.exists() and out.samefile(questions):
+        raise UsageError(f"{out} holds the questions and would be replaced: name another file for --out")
     try:
-        return stack.enter_context(out.open("w", encoding="utf-8"))
+        return stack.enter_context(out.open("a", encoding="utf-8"))
     except OSError as e:
         raise Failure(f"cannot write {out}: {e.strerror}") from None
+
+
+def emptied(stream: IO[str], out: Path | None) -> IO[str]:
+    """The opened output, free of what an earlier run left: called when the model is there and new results will come."""
+    if out is not None and out.is_file():
+        stream.truncate(0)
+    return stream
 
 
 @contextmanager

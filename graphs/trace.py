@@ -63,6 +63,7 @@ __all__ = [
 ]
 
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
+BEGINNING = b'{"event":"header"'
 _CHAINED = re.compile(r'(?P<start>.*),"chain":"(?P<chain>[0-9a-f]{16})"\}', re.DOTALL)
 
 
@@ -84,17 +85,19 @@ class Trace(Record):
 
 
 class TraceWriter:
-    """Appends events to a new trace at ``path`` (an old one is replaced), flushed one by one; also usable as ``emit``.
+    """Appends events to a new trace at ``path``, flushed one by one; also usable as ``emit``.
 
-    Opens the file at once. Raises ``TraceError`` if it cannot be written, if the first event is no header, and for any
-    event after the result or the interruption.
+    Opens the file at once; an old trace in it is replaced when the header comes. Raises ``TraceError`` if it cannot be
+    written or holds something else, if the first event is no header, and for any event after the result or the interruption.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._chain, self._ended = "", False
         try:
-            self._file = self.path.open("w", encoding="utf-8", newline="\n")
+            if self.path.is_file() and not _may_be_replaced(self.path):
+                raise TraceError(f"{path} holds something else than a trace: name another file")
+            self._file = self.path.open("a", encoding="utf-8", newline="\n")
         except OSError as error:
             raise TraceError(f"cannot write the trace {path}: {error.strerror}") from error
 
@@ -105,6 +108,8 @@ class TraceWriter:
             raise TraceError(f"{self.path}: a trace begins with its header and has only one")
         try:
             body = json.dumps(event.model_dump(mode="json"), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+            if isinstance(event, Header) and self.path.is_file():
+                self._file.truncate(0)
             self._chain = _link(self._chain, body)
             self._file.write(f'{body[:-1]},"chain":"{self._chain}"}}\n')
             self._file.flush()
@@ -122,6 +127,13 @@ class TraceWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self.close()
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Whether a file is empty or a trace, be it cut off or of another version."""
+    with path.open("rb") as file:
+        begin = file.read(len(BEGINNING))
+    return BEGINNING.startswith(begin)
 
 
 def read_trace(path: str | Path) -> Trace:

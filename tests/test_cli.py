@@ -197,6 +197,37 @@ def test_finished_rows_are_kept(monkeypatch, error, code):
     assert len(Path("out.jsonl").read_text().splitlines()) == 1
 
 
+def test_a_backend_that_is_away_leaves_what_is_there(monkeypatch):
+    def load(*_):
+        raise EngineUnreachable("nothing answers")
+
+    assert invoke("solve", GOOD, "--trace", "t.jsonl").exit_code == 0
+    before = Path("t.jsonl").read_text()
+    monkeypatch.setattr(assemble, "load_for", load)
+    Path("q.txt").write_text(GOOD)
+    Path("out.jsonl").write_text("earlier results\n")
+    assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl").exit_code == 5
+    assert invoke("solve", GOOD, "--trace", "t.jsonl").exit_code == 5
+    assert (Path("out.jsonl").read_text(), Path("t.jsonl").read_text()) == ("earlier results\n", before)
+
+
+def test_a_second_run_replaces_results_and_trace():
+    Path("q.txt").write_text(f"{GOOD}\n{BAD}\n")
+    for questions in (f"{GOOD}\n{BAD}\n", f"{GOOD}\n"):
+        Path("q.txt").write_text(questions)
+        assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--trace", "traces").exit_code == 0
+    assert len(Path("out.jsonl").read_text().splitlines()) == 1
+    assert read_trace("traces/0001.jsonl").complete
+
+
+def test_no_file_of_the_user_is_replaced():
+    Path("q.txt").write_text(GOOD)
+    result = invoke("solve", "--file", "q.txt", "--out", "q.txt")
+    assert (result.exit_code, Path("q.txt").read_text()) == (2, GOOD) and "another file" in result.stderr
+    result = invoke("solve", GOOD, "--trace", "q.txt")
+    assert (result.exit_code, Path("q.txt").read_text()) == (1, GOOD) and "another file" in result.stderr
+
+
 @pytest.mark.parametrize("data", [b"\xff\xfe?", b"a\x00b", b"", b" \n", b"x" * 100_000])
 def test_stdin_that_is_no_question(data):
     result = invoke("solve", "-", stdin=data)

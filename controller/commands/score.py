@@ -9,7 +9,10 @@ import typer
 from controller.commands import options
 from controller.errors import reported
 
-EXAMPLE = 'Example:\n\ncontroller score "What do 4 pens at 3 dollars cost?" --answer "#### 12"'
+EXAMPLE = (
+    'Example:\n\ncontroller score "Tom has 3 pens and buys 4 more. How many pens does he have now?" '
+    '--partial --answer "Tom has 3 + 4 = 7 pens in all."'
+)
 
 
 def command(
@@ -23,7 +26,11 @@ def command(
     base_url: options.BaseUrl = None,
     config: options.Config = None,
 ) -> None:
-    """Read the confidence in a given answer, paragraph by paragraph."""
+    """Read the confidence in a given answer, paragraph by paragraph: the chance that this model ends it with the right result.
+
+    Without --partial the text counts as finished, and one that states no result is wrong.
+    What this model would never write itself scores low, right or not.
+    """
     with reported():
         _score(
             question,

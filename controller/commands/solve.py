@@ -10,7 +10,7 @@ import typer
 from controller.commands import options
 from controller.errors import OUTCOME_CODES, ExitCode, UsageError, reported
 
-EXAMPLE = 'Example:\n\ncontroller solve "What do 4 pens at 3 dollars cost?" --trace run.jsonl'
+EXAMPLE = 'Example:\n\ncontroller solve "Tom has 3 pens and buys 4 more. How many pens does he have now?" --trace run.jsonl'
 
 
 def command(
@@ -84,13 +84,14 @@ def _solve_file(file: Path, out: Path | None, trace: Path | None, flags: dict[st
 
     from controller import questions
     from controller.assemble import plan
-    from controller.batch import open_output, solve_all
+    from controller.batch import emptied, open_output, solve_all
     from controller.runs import trace_paths
 
     asked = questions.questions_from_file(file)
     planned = plan(config, flags)
     traces = trace_paths(trace, len(asked))
     with ExitStack() as stack:
-        stream = open_output(stack, out)
-        failed = solve_all(planned.load(), asked, traces, stream, planned.settings.at_once)
+        stream = open_output(stack, out, file)
+        run = planned.load()
+        failed = solve_all(run, asked, traces, emptied(stream, out), planned.settings.at_once)
     return ExitCode.FAILURE if failed else ExitCode.DONE
