@@ -22,6 +22,7 @@ evidence: $(READY)
 	$(BIN)/python -m tests.benchmarks.evidence --data ../shared/data
 	$(BIN)/python -m tests.benchmarks.sampling --out docs/evidence/sampling.json
 	$(BIN)/python -m tests.benchmarks.cost --out docs/evidence/cost.json
+	$(BIN)/python -m tests.benchmarks.labelling --out docs/evidence/labelling.json
 	$(BIN)/python -m tests.benchmarks.table --write
 
 $(READY): pyproject.toml

@@ -119,6 +119,11 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
         f"| {asked}: tokens/s of solving against plain completions | {rates['solve']:.0f} against {rates['plain']:.0f}: "
         f"{serving['throughput_of_plain']:.2f} | {of_serving} |"
     )
+    labelling = load("labelling")
+    yield (
+        f"| rate of a labelling run ({labelling['questions']} questions, k = {labelling['k']}) against raw sampling of the "
+        f"same prefixes | {labelling['ratio']:.2f} | `python -m tests.benchmarks.labelling` |"
+    )
     yield f"| from start to the first paragraph on the screen | {cost['start_to_first_paragraph_seconds']:.1f} s | {of_cost} |"
 
 
