@@ -69,7 +69,7 @@ def terms(z: NDArray[np.float64], knots: Sequence[Sequence[float]], modifiers: S
 class Combiner(BaseModel):
     """The shipped score's fitted part, by state: ``combined`` from the adapter's reading and the signals, ``signals`` from
     the signals alone, and ``mass``, how much of the adapter's distribution an interval has to take in to hold 80 % (less
-    than 80 % where the adapter is surer than its distribution says). The hashes name what it was fitted on."""
+    than 80 % where that distribution is wider than it need be). The hashes name what it was fitted on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

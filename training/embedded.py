@@ -38,6 +38,7 @@ RECIPE = FinetuneRecipe(epochs=1.7, tokens_per_step=5_000, every=250, patience=2
 class Amounts:
     """How many questions of each kind, and how many samples each. ``sampled`` and ``more``: questions and answers for
     one-sample labels, in two draws; ``off_policy``: word problems of which two answers are begun at temperature ``hot``;
+    ``gsm8k`` (with ``gsm8k_answers`` each) and ``unanswerable`` (with one): questions that it can hardly or cannot answer;
     ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions of the combination's split, with
     ``fit_answers`` each, ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples, and ``fit_unanswerable`` questions
     that it cannot answer, and as many of GSM8K, of which it solves few, with ``fit_gsm8k_answers`` each, the further ones as

@@ -50,7 +50,7 @@ class LocalEngine:
         threads: int = 1,
     ) -> None:
         self.model, self.tokenizer, self.reader, self._name = model, tokenizer, reader, name
-        self.level_ids, self.threads, self.device = list(level_ids), threads, model.device
+        self.level_ids, self.threads = list(level_ids), threads
         pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
         for net in (model, reader):
             if net is not None:
@@ -165,7 +165,7 @@ class LocalEngine:
         @torch.inference_mode()  # holds for one thread alone
         def read(part: list[int]) -> None:
             for chunk in _chunks(part, [r.token_ids for r in rows]):
-                ids, positions, sees = layout([rows[i] for i in chunk], self.device)
+                ids, positions, sees = layout([rows[i] for i in chunk], self.decoder.device)
                 hidden = self.model.base_model(input_ids=ids, position_ids=positions, attention_mask=sees, use_cache=False)
                 for row, tree in enumerate(rows[i] for i in chunk):
                     for i, span in zip(tree.members, tree.spans, strict=True):
@@ -219,7 +219,7 @@ class LocalEngine:
             for layer, (keys, values) in enumerate(zip(known.keys, known.values, strict=True)):
                 past.update(keys[None], values[None], layer)
         begin = 0 if known is None else known.length
-        ids = torch.tensor([tokens[begin:]], device=self.device)
+        ids = torch.tensor([tokens[begin:]], device=self.decoder.device)
         output = net(input_ids=ids, past_key_values=past, use_cache=True, logits_to_keep=1)
         keys, values = _stacked(past)
         return Prefix(keys[:, 0], values[:, 0], output.logits[0, -1].float(), cached=begin)
@@ -256,7 +256,7 @@ class LocalEngine:
 
     def _padded(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
         width = max(map(len, prefixes))
-        return torch.tensor([[*p, *[0] * (width - len(p))] for p in prefixes], device=self.device)
+        return torch.tensor([[*p, *[0] * (width - len(p))] for p in prefixes], device=self.decoder.device)
 
     def _check_lengths(self, prefixes: Sequence[Tokens], room: int = 0) -> None:
         longest = max(map(len, prefixes), default=0)

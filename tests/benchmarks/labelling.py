@@ -73,7 +73,7 @@ def measure(per_kind: int, settings: LabelSettings, threads: int, rounds: int) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--per-kind", type=int, default=43, help="questions of each kind")
+    parser.add_argument("--per-kind", type=int, default=20, help="questions of each kind")
     parser.add_argument("--k", type=int, default=30)
     parser.add_argument("--chunk", type=int, default=LabelSettings.chunk)
     parser.add_argument("--threads", type=int, default=2)

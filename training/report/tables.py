@@ -43,7 +43,18 @@ def detail(report: Report) -> Iterator[Table]:
     for place, (table, words) in PLACES.items():
         found = rows(report, table, position=place)
         kind = names(found, "kind")[0] if found else "all"
-        header = ("method", "n", "ECE %", "after Platt", "against the oracle", "AUROC %", "Brier", "AURC %", "tokens", "ms")
+        header = (
+            "method",
+            "n",
+            "ECE %",
+            "ECE % after Platt",
+            "ECE % against the oracle",
+            "AUROC %",
+            "Brier",
+            "AURC %",
+            "tokens",
+            "ms",
+        )
         cells = [
             (
                 r["method"],
@@ -111,7 +122,7 @@ def accepted(report: Report) -> Iterator[Table]:
 
 
 def look_ahead(report: Report) -> Iterator[Table]:
-    header = ("method", "position", "alpha", "n", "ECE % of p(1)", "change, %", "against the oracle", "AUROC %", "tokens")
+    header = ("method", "position", "alpha", "n", "ECE % of p(1)", "change, %", "ECE % against the oracle", "AUROC %", "tokens")
     cells = [
         (r["method"], r["position"], _number(r["alpha"], 2), str(r["n"]), _interval(r, "ece"), _interval(r, "ece_change"))
         + (_percent(r["ece_oracle"]), _percent(r["auroc"]), _number(r["tokens"], 0))
