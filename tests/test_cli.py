@@ -142,8 +142,9 @@ def test_interrupt_keeps_the_trace(monkeypatch):
 
 def test_real_signal_keeps_the_trace(tmp_path):
     script = (
-        "import time\nfrom tests import cli_double as d\nfrom controller import assemble\n"
+        "import signal, time\nfrom tests import cli_double as d\nfrom controller import assemble\n"
         "from controller.cli import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what a shell starts in the background ignores it
         "loaded = d.scripted()\n"
         "def slow(*a):\n    print('asked', flush=True); time.sleep(20)\n"
         "loaded.engine.sample = slow\nassemble.load_for = lambda *_: loaded\n"

@@ -52,6 +52,7 @@ def report(ours: float = 0.9, rival: float = 0.3, kinds: tuple[str, ...] = ("ari
         measured("FineCE (adapter)", made, ours - 0.1),
         measured("FineCE", made, ours),
         measured("LECO", made, rival, probability=False),
+        measured("FineCE (1 draft)", made, 1.0, samples=True),
         measured("Self-consistency (k = 30)", made, 0.8, samples=True),
     )
     oracle = measured("oracle", made, 1.0, samples=True)
@@ -63,6 +64,7 @@ def report(ours: float = 0.9, rival: float = 0.3, kinds: tuple[str, ...] = ("ari
     for width, depth in ((0, 0), (1, 1), (2, 1)):
         own = {"ece": 0.05, "width": width, "depth": depth, "alpha": 0.5 if depth else None, "ece_oracle": 0.04}
         own |= {"ece_change": -0.01, "ece_change_low": -0.03, "ece_change_high": 0.01, "tokens": 9.0, "auroc": 0.8}
+        own |= {"auroc_change": 0.02, "auroc_change_low": 0.01, "auroc_change_high": 0.03}
         rows.append(row("bci", "all", f"w={width}, d={depth}", "FineCE", 40, **own))
     meta = {
         "model": "embedded",
@@ -116,6 +118,18 @@ def test_text_from_elsewhere_is_shown_and_not_obeyed() -> None:
 def test_a_method_that_is_missing_is_missing_for_a_reason() -> None:
     for text in (page(report()), markdown(report())):
         assert "left out: it needs hidden states" in text
+
+
+def test_drafts_are_ours_and_stand_beside_the_best_method_that_samples() -> None:
+    said = [line for line in findings(report()) if "best method that samples, " in line]
+    assert said and all("best method that samples, Self-consistency (k = 30), has AUROC" in line for line in said)
+    assert all(", FineCE (1 draft) 1.000 for 900 tokens." in line for line in said)
+
+
+def test_looking_ahead_is_told_by_its_calibration_and_by_its_ranking() -> None:
+    said = [line for line in findings(report()) if line.startswith("Looking ahead")]
+    assert "does not lower the ECE" in said[0] and "-1.0 % (-3.0 to +1.0)" in said[0]
+    assert said[1] == "Looking ahead ranks p(1) better: AUROC +2.0 % (+1.0 to +3.0), with w=1, d=1, for 9 tokens."
 
 
 def test_every_row_of_a_main_table_is_shown() -> None:

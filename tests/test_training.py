@@ -44,7 +44,8 @@ def silent(progress: Any) -> None:
 @pytest.mark.parametrize("technique", ["soft", "value_head", "ift"])
 def test_each_technique_learns_what_decides_success_on_each_architecture(base: Path, technique: Any, tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
-    recipe = replace(FAST, technique=technique, epochs=45 if technique == "soft" else 30)
+    # slower than FAST: at its rate some of these random models stay where they begin, which ones depends on the processor
+    recipe = replace(FAST, technique=technique, epochs=45, lr=4e-3, warmup=10)
     trained = finetune(base, labels_of(tokenizer), tmp_path, recipe, report=silent)
     assert trained.stopped == "end" and set(trained.figures) == {"all", "question", "partial", "complete"}
     config = json.loads((tmp_path / "adapter_config.json").read_text())

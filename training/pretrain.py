@@ -26,6 +26,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from estimator.prompts import prompt_ids, text_ids
 from estimator.types import Demonstration
 from training.parallel import launch, length_batches, share_gradients
+from training.precision import mixed
 from training.tasks import draw
 from training.tokenizer import END, PAD, train_tokenizer
 
@@ -147,7 +148,7 @@ def collate(corpus: Corpus, indices: np.ndarray) -> tuple[torch.Tensor, torch.Te
 
 def answer_loss(model: LlamaForCausalLM, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Summed cross-entropy of the answer tokens; the vocabulary is computed where a target counts and nowhere else."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with mixed(torch.device("cpu")):
         hidden = model.model(ids).last_hidden_state
         counts = targets >= 0
         logits = model.lm_head(hidden[counts])

@@ -27,6 +27,7 @@ from estimator.engines.base import Engine
 from estimator.engines.local import LocalEngine
 from estimator.loading import LoadError
 from estimator.types import PARAGRAPH_BREAK, Answer, Tokens
+from training.precision import mixed
 
 CARD = "format.json"
 
@@ -113,7 +114,7 @@ def _loss(model: Any, batch: Sequence[Example]) -> torch.Tensor:
         begin, end = len(e.prompt_ids), len(e.prompt_ids) + len(e.answer_ids)
         ids[row, :end] = torch.tensor((*e.prompt_ids, *e.answer_ids))
         labels[row, begin:end] = torch.where(torch.tensor(e.learnt), ids[row, begin:end], -100)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with mixed(torch.device("cpu")):
         logits = model(input_ids=ids, use_cache=False).logits
     return torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten())
 

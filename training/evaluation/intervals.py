@@ -38,15 +38,18 @@ def drawn_ece(confidence: Array, outcome: Array, weights: Array) -> Array:
 
 def auroc_figure(confidence: Array, outcome: Array, questions: NDArray[np.int64], draws: int) -> Figure:
     """AUROC with ties at one half (``estimator.metrics.auroc``)."""
-    weights = draw_weights(questions, draws)
+    return _figure(auroc(confidence, outcome), drawn_auroc(confidence, outcome, draw_weights(questions, draws)))
+
+
+def drawn_auroc(confidence: Array, outcome: Array, weights: Array) -> Array:
+    """AUROC in each draw of ``weights`` (draws, rows); nan where a draw has one class alone."""
     order = np.argsort(confidence, kind="stable")
     ties = np.flatnonzero(np.diff(confidence[order], prepend=-np.inf))
     right = np.add.reduceat(weights[:, order] * outcome[order], ties, axis=1)
     wrong = np.add.reduceat(weights[:, order] * (1 - outcome[order]), ties, axis=1)
     below = np.cumsum(wrong, 1) - wrong / 2
     with np.errstate(invalid="ignore"):
-        drawn = (right * below).sum(1) / (right.sum(1) * wrong.sum(1))
-    return _figure(auroc(confidence, outcome), drawn)
+        return (right * below).sum(1) / (right.sum(1) * wrong.sum(1))
 
 
 def mean_figure(values: Array, questions: NDArray[np.int64], draws: int) -> Figure:

@@ -19,6 +19,7 @@ from estimator.engines.local import LocalEngine
 from estimator.loading import EMBEDDED, Loaded, base_dir
 from training.evaluation.cases import MAX_TOKENS, Cases, gather
 from training.evaluation.clock import ClockedPool
+from training.evaluation.drafts import drafts
 from training.evaluation.evidence import Evidence
 from training.evaluation.methods import Measured, measure
 from training.evaluation.ours import Oracle, own_methods
@@ -76,7 +77,8 @@ def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidenc
     cases = gather(engine, store, "test", list(zip(plan.seeds, splits.tests, strict=True)))
     pool = ClockedPool(engine, plan.samples, seed=first + 2, max_tokens=MAX_TOKENS)
     stating = taught(loaded, engine, learn, store, plan.format_steps)
-    methods: list[Baseline] = [*own_methods(loaded.scorer), *baselines(engine, pool, stating, seed=first)]
+    ours = [*own_methods(loaded.scorer), *drafts(loaded.scorer, pool)]
+    methods: list[Baseline] = [*ours, *baselines(engine, pool, stating, seed=first)]
 
     left_out: dict[str, str] = {}
 

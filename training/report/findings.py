@@ -68,14 +68,19 @@ def sampling(report: Report) -> Iterator[str]:
     for place in ("question", "complete"):
         found = rows(report, PLACES[place][0], position=place, kind=_whole(report))
         mine = next((r for r in found if r["method"] == ours(report)), None)
-        rivals = [r for r in found if r.get("samples") and r["auroc"] is not None and r["method"] != ORACLE]
+        sampled = [r for r in found if r.get("samples") and r["auroc"] is not None and r["method"] != ORACLE]
+        rivals = [r for r in sampled if not is_finece(r["method"])]
         if mine and rivals and mine["auroc"] is not None:
             best = max(rivals, key=lambda r: r["auroc"])
+            drafts = [f", {r['method']} {_cost(r)}" for r in sampled if is_finece(r["method"])]
             yield (
-                f"{PLACES[place][1].capitalize()} the best method that samples is {best['method']}: "
-                f"AUROC {best['auroc']:.3f} for {best['tokens']:,.0f} tokens, "
-                f"against {mine['auroc']:.3f} for {mine['tokens']:,.0f}."
+                f"{PLACES[place][1].capitalize()} the best method that samples, {best['method']}, has AUROC {_cost(best)}; "
+                f"{mine['method']} {_cost(mine)}{''.join(drafts)}."
             )
+
+
+def _cost(row: Row) -> str:
+    return f"{row['auroc']:.3f} for {row['tokens']:,.0f} tokens"
 
 
 def limit(report: Report) -> Iterator[str]:
@@ -114,15 +119,27 @@ def look_ahead(report: Report) -> Iterator[str]:
     if not grid:
         return
     best = min(grid, key=lambda r: r["ece_change"])
-    change = f"{100 * best['ece_change']:+.1f} % ({100 * best['ece_change_low']:+.1f} to {100 * best['ece_change_high']:+.1f})"
     if best["ece_change_high"] < 0:
-        cost = f"{best['tokens']:.0f} tokens"
-        yield f"Looking ahead lowers the ECE of p(1): at best by {change}, with {best['position']}, for {cost}."
+        yield f"Looking ahead lowers the ECE of p(1): at best by {_change(best, 'ece')}, with {best['position']}, {_for(best)}."
     else:
         yield (
             f"Looking ahead does not lower the ECE of p(1) beyond noise: the best of {len(grid)} settings ({best['position']}) "
-            f"changes it by {change}. A calibrated confidence is already the mean of what follows."
+            f"changes it by {_change(best, 'ece')}. A calibrated confidence is already the mean of what follows."
         )
+    known = [r for r in grid if r.get("auroc_change") is not None]
+    if known:
+        sharpest = max(known, key=lambda r: r["auroc_change"])
+        verb = "ranks p(1) better" if sharpest["auroc_change_low"] > 0 else "does not rank p(1) better beyond noise"
+        yield f"Looking ahead {verb}: AUROC {_change(sharpest, 'auroc')}, with {sharpest['position']}, {_for(sharpest)}."
+
+
+def _change(row: Row, figure: str) -> str:
+    value, low, high = (100 * row[f"{figure}_change{end}"] for end in ("", "_low", "_high"))
+    return f"{value:+.1f} % ({low:+.1f} to {high:+.1f})"
+
+
+def _for(row: Row) -> str:
+    return f"for {row['tokens']:.0f} tokens"
 
 
 def drift(report: Report) -> Iterator[str]:

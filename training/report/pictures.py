@@ -115,7 +115,9 @@ def cost(report: Report) -> Any:
         kind = rows(report, table)[0]["kind"]
         found = [r for r in rows(report, table, position=place, kind=kind) if r["auroc"] is not None]
         for r in found:
-            colour = COLOURS.get(r["method"], style.SAMPLING if r.get("samples") else style.OTHER)
+            colour = COLOURS.get(
+                r["method"], style.OURS if is_finece(r["method"]) else style.SAMPLING if r.get("samples") else style.OTHER
+            )
             mark = MARKS.get(r["method"], "D" if r.get("samples") else "v")
             spread = [[r["auroc"] - r["auroc_low"]], [r["auroc_high"] - r["auroc"]]]
             axis.errorbar(r["tokens"], r["auroc"], spread, color=colour, marker=mark, ms=7, lw=1)

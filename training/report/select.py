@@ -34,7 +34,8 @@ def ours(report: Report) -> str:
 
 
 def is_finece(name: str) -> bool:
-    return name in (OURS, PAPER)
+    """In any form: the adapter alone, combined, or with drafts."""
+    return name.startswith(OURS)
 
 
 def calibration(row: Row) -> str:

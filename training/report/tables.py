@@ -122,10 +122,10 @@ def accepted(report: Report) -> Iterator[Table]:
 
 
 def look_ahead(report: Report) -> Iterator[Table]:
-    header = ("method", "position", "alpha", "n", "ECE % of p(1)", "change, %", "ECE % against the oracle", "AUROC %", "tokens")
+    header = ("method", "position", "alpha", "n", "ECE % of p(1)", "change, %", "ECE % against the oracle", "AUROC %", "change, %", "tokens")  # fmt: skip  # noqa: E501
     cells = [
         (r["method"], r["position"], _number(r["alpha"], 2), str(r["n"]), _interval(r, "ece"), _interval(r, "ece_change"))
-        + (_percent(r["ece_oracle"]), _percent(r["auroc"]), _number(r["tokens"], 0))
+        + (_percent(r["ece_oracle"]), _percent(r["auroc"]), _interval(r, "auroc_change"), _number(r["tokens"], 0))
         for r in rows(report, "bci")
     ]
     note = "Backward Confidence Integration; alpha is fitted on held-out answers by the Brier score."

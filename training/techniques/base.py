@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from training.labels import Labelled, Point
+from training.precision import mixed
 
 
 class TrainingError(ValueError):
@@ -32,7 +33,7 @@ class Net:
         """Last hidden states (rows, width, hidden) of token ids; right-padded, which no causal token sees."""
         width = max(map(len, rows))
         ids = torch.tensor([[*r, *[0] * (width - len(r))] for r in rows], device=self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with mixed(self.device):
             return self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from estimator.bci import Branch, Node, integrate, look_ahead
 from estimator.engines.base import Sampling
-from estimator.metrics import brier, ece
+from estimator.metrics import auroc, brier, ece
 from estimator.positions import Position
 from estimator.types import Answer
 from training.evaluation.cases import MAX_TOKENS, Cases, Indices
 from training.evaluation.evidence import Evidence
-from training.evaluation.intervals import draw_weights, drawn_ece, percentiles
+from training.evaluation.intervals import draw_weights, drawn_auroc, drawn_ece, percentiles
 from training.evaluation.ours import OURS, PAPER
 from training.evaluation.rows import Row, calibration, ranking, row
 
@@ -107,13 +107,15 @@ def fit_alpha(trees: Sequence[Tree], correct: NDArray[np.float64], method: str, 
 def _row(
     method: str, evidence: Evidence, at: Indices, values: NDArray[np.float64], base: NDArray[np.float64], cost: float, own: Row
 ) -> Row:
-    """``ece_change`` is against no look-ahead on the same answers and the same bootstrap draws."""
+    """``ece_change`` and ``auroc_change`` are against no look-ahead on the same answers and the same bootstrap draws."""
     cases, draws = evidence.cases, evidence.plan.draws
     outcome, questions, oracle = cases.correct[at], cases.questions[at], evidence.oracle.raw[at]
     weights = draw_weights(questions, draws)
-    change = drawn_ece(values, outcome, weights) - drawn_ece(base, outcome, weights)
-    low, high = percentiles(change)
+    for name, metric, drawn in (("ece_change", ece, drawn_ece), ("auroc_change", auroc, drawn_auroc)):
+        change = drawn(values, outcome, weights) - drawn(base, outcome, weights)
+        low, high = percentiles(change[np.isfinite(change)])
+        own |= {name: metric(values, outcome) - metric(base, outcome), f"{name}_low": low, f"{name}_high": high}
     figures = calibration(values, outcome, questions, draws) | ranking(values, outcome, questions, draws)
-    own = own | {"ece_oracle": ece(values, oracle), "ece_change": ece(values, outcome) - ece(base, outcome)}
+    own |= {"ece_oracle": ece(values, oracle)}
     position = f"w={own['width']}, d={own['depth']}"
-    return row("bci", "all", position, method, len(at), **figures, tokens=cost, **own, ece_change_low=low, ece_change_high=high)
+    return row("bci", "all", position, method, len(at), **figures, tokens=cost, **own)
