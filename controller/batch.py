@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from controller import screen
 from controller.assemble import Run
-from controller.errors import Failure, UsageError, say
+from controller.errors import say
+from controller.questions import Asked
 from controller.runs import open_trace, run_one
 from estimator.engines.base import EngineError, EngineUnreachable
 from graphs.trace import Event, Header
@@ -24,28 +24,38 @@ from graphs.trace import Event, Header
 AHEAD = 2  # a row that takes long holds back no more than this many times the concurrency of finished ones
 
 
-Job = tuple[str, Path | None]  # a question, and where its trace goes
+Job = tuple[Asked, Path | None]  # a question, and where its trace goes
+FAILED = "could not be run"
 
 
 class Stopped(KeyboardInterrupt):
     """Raised inside a run that is to end because the whole batch ends: its trace says that it was interrupted."""
 
 
-def solve_all(run: Run, questions: Sequence[str], traces: Sequence[Path | None], stream: IO[str], concurrency: int = 1) -> int:
+def solve_all(run: Run, asked: Sequence[Asked], traces: Sequence[Path | None], stream: IO[str], concurrency: int = 1) -> int:
     """Answer all questions, ``concurrency`` at a time; returns how many could not be.
 
     A question that the engine refuses (too long, say) gets a line with ``error`` in its place and the rest goes on; a
-    backend that does not answer ends it all. However it ends, every row that is finished has been written.
+    backend that does not answer ends it all. However it ends, every row that is finished has been written, and a line on
+    stderr counts them.
     """
-    failed = 0
-    with question_bar(len(questions), stream) as advance:
-        for report in _in_order(run, list(zip(questions, traces, strict=True)), concurrency):
-            failed += "error" in report
-            screen.print_json(report, stream)
-            advance()
-    if failed:
-        say(f'{failed} of {len(questions)} questions could not be run; see "error" in their lines')
-    return failed
+    ended: Counter[str] = Counter()
+    try:
+        with question_bar(len(asked), stream) as advance:
+            for report in _in_order(run, list(zip(asked, traces, strict=True)), concurrency):
+                screen.print_json(report, stream)
+                ended[report.get("outcome", FAILED)] += 1
+                advance()
+    finally:
+        say(_summary(ended, len(asked)))
+    return ended[FAILED]
+
+
+def _summary(ended: Counter[str], total: int) -> str:
+    done = ended.total()
+    counts = ", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in sorted(ended.items()))
+    number = f"{total} questions" if done == total else f"{done} of {total} questions"
+    return number + (f": {counts}" if counts else "") + (' (see "error" in their lines)' if ended[FAILED] else "")
 
 
 def _in_order(run: Run, jobs: Sequence[Job], concurrency: int) -> Iterator[dict[str, Any]]:
@@ -92,34 +102,20 @@ def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
         if ending.is_set() and not isinstance(event, Header):  # behind the header the trace can say that it was stopped
             raise Stopped
 
-    question, path = job
+    asked, path = job
     loaded = run.loaded.fork() if run.loaded.fork is not None else run.loaded
     try:
         with ExitStack() as stack:
-            return run_one(replace(run, loaded=loaded), question, trace=open_trace(stack, path), show=watch).report()
+            solved = run_one(replace(run, loaded=loaded), asked.text, trace=open_trace(stack, path), show=watch)
+            return _named(solved.report(), asked)
     except EngineUnreachable:
         raise
     except EngineError as e:
-        return {"question": question, "error": str(e), "trace": None if path is None else str(path)}
+        return _named({"question": asked.text, "error": str(e), "trace": None if path is None else str(path)}, asked)
 
 
-def open_output(stack: ExitStack, out: Path | None, questions: Path) -> IO[str]:
-    """Where the results go; opened before any work is done, and whatever is in it stays until ``emptied``."""
-    if out is None:
-        return sys.stdout
-    if out.exists() and questions.exists() and out.samefile(questions):
-        raise UsageError(f"{out} holds the questions and would be replaced: name another file for --out")
-    try:
-        return stack.enter_context(out.open("a", encoding="utf-8"))
-    except OSError as e:
-        raise Failure(f"cannot write {out}: {e.strerror}") from None
-
-
-def emptied(stream: IO[str], out: Path | None) -> IO[str]:
-    """The opened output, free of what an earlier run left: called when the model is there and new results will come."""
-    if out is not None and out.is_file():
-        stream.truncate(0)
-    return stream
+def _named(report: dict[str, Any], asked: Asked) -> dict[str, Any]:
+    return report if asked.id is None else report | {"id": asked.id}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ NEEDED = (
     "torch", "transformers", "peft", "safetensors", "tokenizers", "numpy",
     "langgraph", "pydantic", "pydantic-settings", "typer", "rich",
 )  # fmt: skip
-OPTIONAL = ("vllm", "mcp")
+OPTIONAL = ("vllm",)
 
 
 @dataclass(frozen=True)

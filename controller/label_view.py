@@ -41,7 +41,10 @@ def progress(total: int) -> Iterator[Callable[[RunProgress], None]]:
 def show(report: dict[str, Any], out: str, console: Console) -> None:
     """The report in words and one table."""
     samples, texts = report["samples"], report["texts"]
-    console.print(f"{out}: {report['questions']} questions, {texts['train']} texts to train on, {texts['held_out']} held out")
+    console.print(
+        f"{out}: {report['questions']:,} questions; {texts['train']:,} texts to train on and {texts['held_out']:,} held out, "
+        f"with {report['points']:,} labels (every text is labelled at one or more places)"
+    )
     console.print(f"samples drawn {samples['drawn']:,}; k(1 + mT) and the one-sample answers allow {samples['bound']:,}")
     table = Table("kind", "labels", "mean", "all wrong", "all right", "0 to 1", box=None, pad_edge=False)
     for kind, f in report["kinds"].items():

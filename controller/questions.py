@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from controller.safe import one_line
 
@@ -17,6 +18,14 @@ STDIN = "-"
 
 class QuestionError(ValueError):
     """The question cannot be taken as it is; the message says why (exit code 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question of a file, and the ``id`` of its line where it has one (whatever JSON value that is)."""
+
+    text: str
+    id: Any = None
 
 
 def check_question(text: str, where: str = "the question") -> str:
@@ -47,9 +56,9 @@ def answer_from(argument: str) -> str:
     return check_answer(argument)
 
 
-def questions_from_file(path: Path) -> list[str]:
+def questions_from_file(path: Path) -> list[Asked]:
     """All questions of a file, in order. A line is an object with a ``question``, a JSON string, or plain text."""
-    return [check_question(_line(line, where), where) for where, line in lines_of(path)]
+    return [_asked(line, where) for where, line in lines_of(path)]
 
 
 def lines_of(path: Path) -> list[tuple[str, str]]:
@@ -65,19 +74,19 @@ def lines_of(path: Path) -> list[tuple[str, str]]:
     return lines
 
 
-def _line(line: str, where: str) -> str:
+def _asked(line: str, where: str) -> Asked:
     line = line.strip()
     try:
-        value = json.loads(line)
+        value, name = json.loads(line), None
     except (json.JSONDecodeError, RecursionError) as e:
         if line.startswith(("{", "[")):
             raise QuestionError(f"{where}: not valid JSON ({one_line(str(e))})") from None
-        return line
+        value, name = line, None
     if isinstance(value, dict):
-        value = value.get("question")
+        value, name = value.get("question"), value.get("id")
     if not isinstance(value, str):
         raise QuestionError(f'{where}: expected {{"question": "..."}}, a JSON string or plain text')
-    return value
+    return Asked(check_question(value, where), name)
 
 
 def _check(text: str, where: str, limit: int) -> str:

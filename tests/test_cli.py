@@ -198,6 +198,48 @@ def test_finished_rows_are_kept(monkeypatch, error, code):
     assert len(Path("out.jsonl").read_text().splitlines()) == 1
 
 
+def test_a_batch_is_counted_and_its_rows_carry_the_ids_of_their_lines():
+    lines = [{"id": "a", "question": GOOD}, {"question": BAD}, {"id": 3, "question": "nobody scripted this"}]
+    Path("q.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = invoke("solve", "--file", "q.jsonl")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [r.get("id", "none") for r in rows] == ["a", "none", 3]
+    assert "3 questions: 1 abstained, 1 answered, 1 could not be run" in result.stderr
+
+
+def test_a_batch_that_was_cut_off_is_gone_on_with(monkeypatch):
+    lines = [GOOD, BAD, PENS, GOOD]
+    Path("q.txt").write_text("\n".join(lines))
+    whole = invoke("solve", "--file", "q.txt", "--out", "whole.jsonl")
+    use(monkeypatch, scripted(failures={6: KeyboardInterrupt()}))
+    cut = invoke("solve", "--file", "q.txt", "--out", "out.jsonl")
+    kept = Path("out.jsonl").read_text()
+    count = len(kept.splitlines())
+    assert (cut.exit_code, f"{count} of 4 questions: " in cut.stderr) == (130, True) and 0 < count < 4
+    Path("out.jsonl").write_text(kept + '{"question": "torn')
+    use(monkeypatch, scripted())
+    on = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
+    assert on.exit_code == whole.exit_code == 0 and f"{4 - count} questions: " in on.stderr
+    assert Path("out.jsonl").read_text().startswith(kept)
+    got, wanted = ([json.loads(x) for x in Path(f"{n}.jsonl").read_text().splitlines()] for n in ("out", "whole"))
+    assert [(r["question"], r["answer"]) for r in got] == [(r["question"], r["answer"]) for r in wanted]
+
+
+def test_only_the_same_run_is_gone_on_with():
+    Path("q.txt").write_text(f"{GOOD}\n{BAD}\n")
+    assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl").exit_code == 0
+    before = Path("out.jsonl").read_text()
+    for options, what in ((("--seed", "3"), "another seed"), (("--accept", "0.9"), "another policy")):
+        result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume", *options)
+        assert (result.exit_code, what in result.stderr) == (2, True)
+    Path("q.txt").write_text(PENS)
+    result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
+    assert (result.exit_code, "other questions" in result.stderr) == (2, True)
+    assert Path("out.jsonl").read_text() == before
+    assert invoke("solve", "--file", "q.txt", "--resume").exit_code == 2
+    assert invoke("solve", "--file", "q.txt", "--out", "new.jsonl", "--resume").exit_code == 0
+
+
 def test_a_backend_that_is_away_leaves_what_is_there(monkeypatch):
     def load(*_):
         raise EngineUnreachable("nothing answers")

@@ -21,7 +21,7 @@ TINY = Plan(
     format_steps=2, checked=False,
 )  # fmt: skip
 NAMED = {
-    "question": {"P(IK)", "SuC", "SE", "FineCE (adapter)", "FineCE", "FineCE (1 draft)", "FineCE (3 drafts)", "oracle"},
+    "question": {"P(IK)", "SuC", "SE", "FineCE (adapter)", "FineCE", "FineCE (1 draft)", "oracle"},
     "process": {"Multi-Step (product)", "Multi-Step (mean)", "LECO", "FineCE (adapter)", "FineCE", "oracle"},
     "outcome": {"First-Prob", "SuC", "Verb", "SE", "P(True)", "Self-consistency (k = 3)", "DeepConf (mean)", "FineCE"},
 }

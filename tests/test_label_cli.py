@@ -47,6 +47,13 @@ def test_useless_labels_are_said_to_be() -> None:
     assert "too hard" in Path("made/README.md").read_text()
 
 
+def test_an_empty_split_is_said_to_be() -> None:
+    Path("few.jsonl").write_text("".join(json.dumps({"question": q.text, "answer": "7"}) + "\n" for q in asked()[:2]))
+    for share, said in ((("--held-out", "0.01"), True), (("--held-out", "0"), False)):
+        result = invoke("label", "few.jsonl", "--out", f"made{share[1]}", *FEW, *share)
+        assert result.exit_code == 0 and ("the split 'held_out' is empty" in result.stderr) == said
+
+
 def test_repeated_and_ungradable_questions_are_left_out_and_counted() -> None:
     with Path("q.jsonl").open("a") as file:
         file.write('{"question": "what is 1 + 1?", "answer": "2"}\n{"question": "Dots?", "answer": ["---"]}\n')

@@ -7,6 +7,7 @@ import pytest
 
 from controller.questions import (
     MAX_CHARACTERS,
+    Asked,
     QuestionError,
     answer_from,
     check_question,
@@ -59,9 +60,10 @@ def test_stdin_is_read(stdin):
 
 def test_file_of_questions_in_all_forms(tmp_path):
     path = tmp_path / "q.jsonl"
-    lines = ['{"question": "one", "answer": "1"}', '"two"', "", "three plain", '"Four" is what?', "\ufefffive"]
+    lines = ['{"id": 7, "question": "one", "answer": "1"}', '"two"', "", "three plain", '"Four" is what?', "\ufefffive"]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    assert questions_from_file(path) == ["one", "two", "three plain", '"Four" is what?', "\ufefffive"]
+    assert [a.text for a in questions_from_file(path)] == ["one", "two", "three plain", '"Four" is what?', "\ufefffive"]
+    assert [a.id for a in questions_from_file(path)] == [7, None, None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_file_without_questions_and_missing_file(tmp_path):
 def test_line_separators_inside_a_question_do_not_end_it(tmp_path):
     path = tmp_path / "q.jsonl"
     path.write_text(json.dumps({"question": "a\u2028b"}, ensure_ascii=False) + "\n", encoding="utf-8")
-    assert questions_from_file(path) == ["a\u2028b"]
+    assert questions_from_file(path) == [Asked("a\u2028b")]
 
 
 def test_answer_from_text_file_and_stdin(tmp_path, stdin):

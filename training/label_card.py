@@ -14,7 +14,7 @@ labels all its prefixes; `complete`: a complete answer, labelled at its end |
 | `split` | by a hash of the question's text: no question is in both |
 | `token_ids`, `num_prompt_tokens` | prompt and answer so far; how many of the tokens are the prompt |
 | `text` | the answer so far, as text |
-| `points` | `length`, `correct`, `k`: of k completions of the first `length` tokens, `correct` were right |
+| `points` | the text's labels: `length`, `correct`, `k`: of k completions of the first `length` tokens, `correct` were right |
 """
 
 
@@ -36,13 +36,13 @@ def data_card(report: dict[str, Any]) -> str:
             "(FineCE, Algorithm 1). They hold for this model, prompt form and temperature, and for no other.\n",
             COLUMNS,
             f"- {report['questions']} questions ({report['questions_hash']}), {sum(report['texts'].values())} texts, "
-            f"{report['points']} points, data {report['data_hash']}",
+            f"{report['points']} labels, data {report['data_hash']}",
             f"- {samples['drawn']} samples drawn (the most allowed is {samples['bound']}), {samples['right']} right, "
             f"{samples['unfinished']} unfinished (counted as wrong)",
             f"- settings: {', '.join(f'{name} {value}' for name, value in settings.items())}",
             f"- hashes: {', '.join(f'{name} {value}' for name, value in report['hashes'].items())}",
             f"- versions: {', '.join(f'{name} {value}' for name, value in report['versions'].items())}\n",
-            "| kind | points | mean label | all wrong | all right |\n|---|---|---|---|---|",
+            "| kind | labels | mean label | all wrong | all right |\n|---|---|---|---|---|",
             *kinds,
             *(f"\nWarning: {warning}." for warning in report["warnings"]),
             "",

@@ -22,15 +22,16 @@ def label_report(rows: Sequence[Labelled], counts: Counts, manifest: dict[str, A
     settings = LabelSettings(**manifest["settings"])
     kinds = _by_kind(rows)
     bound = settings.samples_a_question * manifest["questions"]
+    texts = {split: sum(r.split == split for r in rows) for split in (TRAIN, HELD_OUT)}
     return {
         **manifest,
         "data_hash": data_hash(rows),
-        "texts": {split: sum(r.split == split for r in rows) for split in (TRAIN, HELD_OUT)},
+        "texts": texts,
         "sources": {source: sum(r.source == source for r in rows) for source in sorted({r.source for r in rows})},
         "points": sum(len(r.points) for r in rows),
         "samples": {**counts.as_dict(), "bound": bound},
         "kinds": kinds,
-        "warnings": [*_useless(kinds), *_unfinished(counts)],
+        "warnings": [*_useless(kinds), *_unfinished(counts), *_one_split(texts, settings, manifest["questions"])],
     }
 
 
@@ -69,3 +70,13 @@ def _unfinished(counts: Counts) -> list[str]:
     return [f"{100 * share:.0f} % of the samples ran out of tokens and count as wrong: raise --max-tokens"] * (
         share > UNFINISHED_SHARE
     )
+
+
+def _one_split(texts: dict[str, int], settings: LabelSettings, questions: int) -> list[str]:
+    """Each question falls into its split by itself, so that of a few all can fall into one."""
+    empty = [split for split in (TRAIN, HELD_OUT) if not texts[split]]
+    return [
+        f"the split {split!r} is empty: each of the {questions} questions is held out with a chance of {settings.held_out:g}; "
+        "label more questions, or give another --held-out"
+        for split in empty
+    ] * (settings.held_out > 0)

@@ -32,7 +32,12 @@ def command(
     k: Annotated[int, _option("Samples of each text (Algorithm 1); 0 leaves Algorithm 1 out.")] = 30,
     clusters: Annotated[int, _option("Partial answers a question goes on from: m.")] = 2,
     truncations: Annotated[int, _option("Truncations of each of them: T.")] = 3,
-    one_sample: Annotated[int, _option("Answers a question that label all of their prefixes with their outcome.")] = 0,
+    one_sample: Annotated[
+        int,
+        _option(
+            "Answers a question that label all of their prefixes with their outcome, beside Algorithm 1 or with --k 0 alone."
+        ),
+    ] = 0,
     answers: Annotated[int, _option("Complete answers a question, half right and half wrong at most.")] = 4,
     held_out: Annotated[float, _option("Share of the questions in the held-out split.")] = 0.1,
     kind: Annotated[str | None, _option("Call all questions of this kind.")] = None,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from controller.commands import options
-from controller.errors import OUTCOME_CODES, ExitCode, UsageError, reported
+from controller.errors import OUTCOME_CODES, ExitCode, UsageError, reported, say
 
 EXAMPLE = 'Example:\n\ncontroller solve "Tom has 3 pens and buys 4 more. How many pens does he have now?" --trace run.jsonl'
 
@@ -22,6 +22,7 @@ def command(
         int | None, typer.Option(help="With --file: questions at the same time (16 on a server, else 1).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="With --file: where the results go, instead of stdout.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="With --out: keep the rows that are there and go on.")] = False,
     json: options.Json = False,
     trace: Annotated[Path | None, typer.Option(metavar="PATH", help="Record the run here; with --file a folder.")] = None,
     seed: options.Seed = None,
@@ -46,8 +47,10 @@ def command(
     with reported():
         if (question is None) == (file is None):
             raise UsageError("give either a QUESTION or --file QUESTIONS.jsonl (see controller solve --help)")
+        if resume and (file is None or out is None):
+            raise UsageError("--resume goes on with the file that --out names; give --file and --out")
         if file is not None:
-            code = _solve_file(file, out, trace, flags, config)
+            code = _solve_file(file, out, trace, resume, flags, config)
         elif out is not None:
             raise UsageError("--out belongs to --file; use --json > FILE for one question")
         else:
@@ -79,12 +82,15 @@ def _solve_one(question: str, json: bool, trace: Path | None, flags: dict[str, A
     return OUTCOME_CODES[solved.result.outcome]
 
 
-def _solve_file(file: Path, out: Path | None, trace: Path | None, flags: dict[str, Any], config: Path | None) -> ExitCode:
+def _solve_file(
+    file: Path, out: Path | None, trace: Path | None, resume: bool, flags: dict[str, Any], config: Path | None
+) -> ExitCode:
     from contextlib import ExitStack
 
     from controller import questions
     from controller.assemble import plan
-    from controller.batch import emptied, open_output, solve_all
+    from controller.batch import solve_all
+    from controller.output import open_output, rows_there, shortened
     from controller.runs import trace_paths
 
     asked = questions.questions_from_file(file)
@@ -93,5 +99,8 @@ def _solve_file(file: Path, out: Path | None, trace: Path | None, flags: dict[st
     with ExitStack() as stack:
         stream = open_output(stack, out, file)
         run = planned.load()
-        failed = solve_all(run, asked, traces, emptied(stream, out), planned.settings.at_once)
+        done, size = rows_there(out, asked, run) if resume and out is not None else (0, 0)
+        if done:
+            say(f"{out} has the rows of {done} of {len(asked)} questions")
+        failed = solve_all(run, asked[done:], traces[done:], shortened(stream, out, size), planned.settings.at_once)
     return ExitCode.FAILURE if failed else ExitCode.DONE

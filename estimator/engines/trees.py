@@ -10,7 +10,7 @@ import torch
 from estimator.types import Tokens
 
 # Beyond this, attention over tokens that are not seen costs more than computing the prefix again.
-MOST_CONTINUED = 384
+MOST_CONTINUED = 160
 
 
 @dataclass(frozen=True, slots=True)

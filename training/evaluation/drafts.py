@@ -14,11 +14,11 @@ from estimator.scorers.base import Scorer
 from estimator.types import Answer, Segment
 from training.evaluation.ours import OURS
 
-FEW = (1, 4)  # besides all of the pool's
+COUNTS = (1, 4)
 
 
 def drafts(scorer: Scorer, pool: SamplePool) -> list[Drafts]:
-    return [Drafts(scorer, pool, k) for k in (*(k for k in FEW if k < pool.k), pool.k)]
+    return [Drafts(scorer, pool, k) for k in COUNTS if k <= pool.k]
 
 
 @dataclass(frozen=True)
