@@ -1,8 +1,8 @@
 """The two kernels that decide decoding speed on a CPU, put into any transformers model in place of the stock ones.
 
 Attention of one query token a row over grouped keys is two batched products, without repeating keys for the query heads that
-share them. Float32 products of many rows go to oneDNN, which uses the full width of the vector units where the default
-BLAS does not (twice as fast where it was measured, see LOG.md).
+share them. Float32 products of many rows go to oneDNN where the processor has AVX-512, whose full width the default BLAS
+does not use on all of them (oneDNN was twice as fast; without AVX-512 it was slower, see LOG.md).
 """
 
 from __future__ import annotations
@@ -53,7 +53,12 @@ def install(model: Any) -> None:
     AttentionInterface.register(NAME, grouped_attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     model.set_attn_implementation(NAME)
-    if model.device.type == "cpu" and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    if model.device.type == "cpu" and _onednn_pays():
         for module in model.modules():
             if type(module) is torch.nn.Linear and module.weight.dtype == torch.float32:
                 module.__class__ = OneDnnLinear
+
+
+def _onednn_pays() -> bool:
+    wide = bool(torch.cpu.get_capabilities().get("avx512_f"))
+    return wide and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
