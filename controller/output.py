@@ -44,6 +44,8 @@ def rows_there(out: Path, asked: Sequence[Asked], run: Run) -> tuple[int, int]:
         "seed": run.seed,
     }
     count = size = 0
+    if not out.is_file():
+        raise UsageError(f"{out} is no file whose rows could be kept: leave --resume out")
     for line in out.read_bytes().splitlines(keepends=True):
         row = _row(line)
         if row is None or count == len(asked) or row.get("question") != asked[count].text:

@@ -89,6 +89,6 @@ def trace_paths(folder: Path | None, count: int) -> list[Path | None]:
         probe.touch()
         probe.unlink()
     except OSError as e:
-        raise Failure(f"cannot write traces into {folder}: {e.strerror}") from None
+        raise Failure(f"cannot write traces into {folder}: {e.strerror}; name another folder for --trace") from None
     digits = max(4, len(str(count)))
     return [folder / f"{i:0{digits}}.jsonl" for i in range(1, count + 1)]

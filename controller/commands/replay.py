@@ -83,4 +83,4 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as e:
-        raise Failure(f"cannot write {path}: {e.strerror}") from None
+        raise Failure(f"cannot write {path}: {e.strerror}; name another file") from None

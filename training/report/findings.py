@@ -65,7 +65,7 @@ def _read(row: Row, figure: str) -> tuple[float, float, float]:
 
 
 def sampling(report: Report) -> Iterator[str]:
-    for place in ("question", "complete"):
+    for place in ("question", "first", "penultimate", "complete"):
         found = rows(report, PLACES[place][0], position=place, kind=_whole(report))
         mine = next((r for r in found if r["method"] == ours(report)), None)
         sampled = [r for r in found if r.get("samples") and r["auroc"] is not None and r["method"] != ORACLE]
