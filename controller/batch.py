@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +24,15 @@ from graphs.trace import Event, Header
 AHEAD = 2  # a row that takes long holds back no more than this many times the concurrency of finished ones
 
 
-Job = tuple[Asked, Path | None]  # a question, and where its trace goes
+@dataclass(frozen=True)
+class Job:
+    """A question, where its trace goes, and its row where an earlier run made it."""
+
+    asked: Asked
+    trace: Path | None = None
+    row: dict[str, Any] | None = None
+
+
 FAILED = "could not be run"
 
 
@@ -32,29 +40,35 @@ class Stopped(KeyboardInterrupt):
     """Raised inside a run that is to end because the whole batch ends: its trace says that it was interrupted."""
 
 
-def solve_all(run: Run, asked: Sequence[Asked], traces: Sequence[Path | None], stream: IO[str], concurrency: int = 1) -> int:
-    """Answer all questions, ``concurrency`` at a time; returns how many could not be.
+def solve_all(
+    run: Run, jobs: Sequence[Job], stream: IO[str], concurrency: int = 1, written: Sequence[dict[str, Any]] = ()
+) -> int:
+    """Answer all questions, ``concurrency`` at a time; returns how many could not be. ``written`` are the rows before them.
 
     A question that the engine refuses (too long, say) gets a line with ``error`` in its place and the rest goes on; a
     backend that does not answer ends it all. However it ends, every row that is finished has been written, and a line on
     stderr counts them.
     """
-    ended: Counter[str] = Counter()
+    ended, total = Counter(_outcome(row) for row in written), len(written) + len(jobs)
     try:
-        with question_bar(len(asked), stream) as advance:
-            for report in _in_order(run, list(zip(asked, traces, strict=True)), concurrency):
+        with question_bar(total, len(written), stream) as advance:
+            for report in _in_order(run, jobs, concurrency):
                 screen.print_json(report, stream)
-                ended[report.get("outcome", FAILED)] += 1
+                ended[_outcome(report)] += 1
                 advance()
     finally:
-        say(_summary(ended, len(asked)))
+        say(_summary(ended, total))
     return ended[FAILED]
+
+
+def _outcome(row: dict[str, Any]) -> str:
+    return row.get("outcome", FAILED)
 
 
 def _summary(ended: Counter[str], total: int) -> str:
     done = ended.total()
     counts = ", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in sorted(ended.items()))
-    number = f"{total} questions" if done == total else f"{done} of {total} questions"
+    number = f"{total} question{'s' * (total != 1)}" if done == total else f"{done} of {total} questions"
     return number + (f": {counts}" if counts else "") + (' (see "error" in their lines)' if ended[FAILED] else "")
 
 
@@ -67,7 +81,7 @@ def _in_order(run: Run, jobs: Sequence[Job], concurrency: int) -> Iterator[dict[
         try:
             while True:
                 while len(waiting) < AHEAD * concurrency and (job := next(todo, None)) is not None:
-                    waiting.append(pool.submit(_report, run, job, ending))
+                    waiting.append(_known(job.row) if job.row is not None else pool.submit(_report, run, job, ending))
                 if not waiting:
                     return
                 report = waiting[0].result()
@@ -80,6 +94,7 @@ def _in_order(run: Run, jobs: Sequence[Job], concurrency: int) -> Iterator[dict[
             finished = [f for f in waiting if _succeeded(f)]
             _end(run, waiting, ending)
             yield from (f.result() for f in finished)
+            yield from (job.row for job in todo if job.row is not None)
             raise
 
 
@@ -89,6 +104,12 @@ def _end(run: Run, waiting: Sequence[Future[Any]], ending: threading.Event) -> N
         future.cancel()
     if run.loaded.close is not None:
         run.loaded.close()
+
+
+def _known(row: dict[str, Any]) -> Future[dict[str, Any]]:
+    future: Future[dict[str, Any]] = Future()
+    future.set_result(row)
+    return future
 
 
 def _succeeded(future: Future[Any]) -> bool:
@@ -102,7 +123,7 @@ def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
         if ending.is_set() and not isinstance(event, Header):  # behind the header the trace can say that it was stopped
             raise Stopped
 
-    asked, path = job
+    asked, path = job.asked, job.trace
     loaded = run.loaded.fork() if run.loaded.fork is not None else run.loaded
     try:
         with ExitStack() as stack:
@@ -119,12 +140,12 @@ def _named(report: dict[str, Any], asked: Asked) -> dict[str, Any]:
 
 
 @contextmanager
-def question_bar(total: int, stream: IO[str] | None = None) -> Iterator[Callable[[], None]]:
+def question_bar(total: int, done: int = 0, stream: IO[str] | None = None) -> Iterator[Callable[[], None]]:
     """A progress bar on stderr, unless the results themselves (in ``stream``) scroll over the same screen."""
     console = screen.progress()
     hidden = not screen.can_animate(console) or (stream is not None and stream.isatty())
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("questions"), TimeRemainingColumn())
     # Redirecting would send what is printed on stdout to this console's stderr.
     with Progress(*columns, console=console, redirect_stdout=False, transient=True, disable=hidden) as progress:
-        task = progress.add_task("solving", total=total)
+        task = progress.add_task("solving", total=total, completed=done)
         yield lambda: progress.advance(task)

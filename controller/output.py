@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,60 +15,126 @@ from controller.assemble import Run
 from controller.errors import Failure, UsageError
 from controller.questions import Asked
 
+Row = dict[str, Any]
+FIRST = b'{"question":'  # what every row begins with, and no other file of ours
 
-def open_output(stack: ExitStack, out: Path | None, questions: Path) -> IO[str]:
-    """Where the results go; opened before any work is done, and whatever is in it stays until ``shortened``."""
-    if out is None:
-        return sys.stdout
+
+@dataclass(frozen=True)
+class Output:
+    """An opened output. ``path`` is None where it is stdout, of which nothing can be kept or replaced."""
+
+    stream: IO[str]
+    path: Path | None
+
+    def shortened(self, size: int = 0) -> IO[str]:
+        """The stream, its file cut to the first ``size`` bytes: called when the model is there and new rows will come."""
+        if self.path is not None and self.path.is_file():
+            self.stream.truncate(size)
+        return self.stream
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Rows of an earlier run: ``first`` of the first questions without a gap, ``size`` bytes in all, which stay where they
+    are, and ``later`` ones by the number of their question, which are written again when their turn comes."""
+
+    first: tuple[Row, ...] = ()
+    size: int = 0
+    later: dict[int, Row] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        return len(self.first) + len(self.later)
+
+
+def open_output(stack: ExitStack, out: Path | None, questions: Path, traces: Sequence[Path | None] = ()) -> Output:
+    """Where the results go; opened before any work is done, and whatever is in it stays until it is ``shortened``.
+    UsageError where that would cost something else than results."""
+    if out is None or _is_stdout(out):
+        return Output(sys.stdout, None)
     if out.exists() and questions.exists() and out.samefile(questions):
         raise UsageError(f"{out} holds the questions and would be replaced: name another file for --out")
+    if out.resolve() in {t.resolve() for t in traces if t is not None}:
+        raise UsageError(f"{out} is where a trace goes: name another file for --out")
     try:
-        return stack.enter_context(out.open("a", encoding="utf-8"))
+        if out.is_file() and not _may_be_replaced(out):
+            raise UsageError(f"{out} holds something else than results: name another file for --out")
+        stream = stack.enter_context(out.open("a", encoding="utf-8"))
     except OSError as e:
         raise Failure(f"cannot write {out}: {e.strerror}; name another file for --out") from None
+    _claim(stream, out)
+    return Output(stream, out)
 
 
-def shortened(stream: IO[str], out: Path | None, size: int = 0) -> IO[str]:
-    """The opened output, cut to its first ``size`` bytes: called when the model is there and new rows will come."""
-    if out is not None and out.is_file():
-        stream.truncate(size)
-    return stream
-
-
-def rows_there(out: Path, asked: Sequence[Asked], run: Run) -> tuple[int, int]:
-    """How many of the first questions have their row already, and how many bytes these rows take. What comes behind the
-    first missing or torn row is to be made again. UsageError where the rows are of another run: of other questions, model,
-    policy or seed."""
+def kept_rows(output: Output, asked: Sequence[Asked], run: Run) -> Kept:
+    """What ``--resume`` need not do again: every whole row but those with an error. UsageError where the rows are of another
+    run (of other questions, or with another model, policy or seed), so that none is lost."""
+    if output.path is None or not output.path.is_file():
+        raise UsageError("--resume needs a file whose rows can be kept: name one with --out")
     facts = {
         "model": run.loaded.model,
         "estimator": run.loaded.estimator,
         "policy": run.policy.model_dump(),
         "seed": run.seed,
     }
-    count = size = 0
-    if not out.is_file():
-        raise UsageError(f"{out} is no file whose rows could be kept: leave --resume out")
-    for line in out.read_bytes().splitlines(keepends=True):
+    first: list[Row] = []
+    later: dict[int, Row] = {}
+    size = number = 0
+    for line in output.path.read_bytes().splitlines(keepends=True):
         row = _row(line)
-        if row is None or count == len(asked) or row.get("question") != asked[count].text:
-            break
+        if row is None:
+            break  # torn, which only the last one can be
+        number = next((i for i in range(number, len(asked)) if _answers(row, asked[i])), len(asked))
+        if number == len(asked):
+            raise _of_another_run(output.path, "rows of other questions")
         if other := [name for name, value in facts.items() if name in row and row[name] != value]:
-            raise _other_run(out, f"with another {other[0]}")
-        count, size = count + 1, size + len(line)
-    if not count and out.stat().st_size:
-        raise _other_run(out, "of other questions")
-    return count, size
+            raise _of_another_run(output.path, f"rows with another {other[0]}")
+        if "error" not in row and number == len(first):
+            first.append(row)
+            size += len(line)
+        elif "error" not in row:
+            later[number] = row
+        number += 1
+    return Kept(tuple(first), size, later)
 
 
-def _row(line: bytes) -> dict[str, Any] | None:
-    if not line.endswith(b"\n"):
-        return None
-    try:
+def _answers(row: Row, asked: Asked) -> bool:
+    return row.get("question") == asked.text and row.get("id") == asked.id
+
+
+def _row(line: bytes) -> Row | None:
+    with suppress(ValueError):
         row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
+        if line.endswith(b"\n") and isinstance(row, dict):
+            return row
+    return None
 
 
-def _other_run(out: Path, which: str) -> UsageError:
-    return UsageError(f"{out} holds rows {which}: leave --resume out to replace them, or name another file for --out")
+def _of_another_run(out: Path, what: str) -> UsageError:
+    return UsageError(f"{out} holds {what}: leave --resume out to replace them, or name another file for --out")
+
+
+def _may_be_replaced(path: Path) -> bool:
+    with path.open("rb") as file:
+        begin = file.read(len(FIRST))
+    return FIRST.startswith(begin)
+
+
+def _is_stdout(out: Path) -> bool:
+    with suppress(OSError, ValueError):
+        return os.path.samestat(out.stat(), os.fstat(sys.stdout.fileno()))
+    return False
+
+
+def _claim(stream: IO[str], out: Path) -> None:
+    """Two runs that write one file would mix their rows. The lock ends with the process."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # no such locks on this system
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Failure(f"another run is writing {out}: wait for it, or name another file for --out") from None
+    except OSError:  # a file system without locks
+        return

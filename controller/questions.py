@@ -42,7 +42,7 @@ def question_from(argument: str) -> str:
     """The question that an argument names: itself, or stdin for ``-``."""
     if argument == STDIN:
         return check_question(_read(sys.stdin.buffer, "stdin", MAX_CHARACTERS).strip(), "stdin")
-    return check_question(argument)
+    return check_question(_with_plain_ends(argument))
 
 
 def answer_from(argument: str) -> str:
@@ -53,7 +53,7 @@ def answer_from(argument: str) -> str:
         path = Path(argument[1:])
         with _opened(path) as stream:
             return check_answer(_read(stream, str(path), MAX_ANSWER_CHARACTERS), str(path))
-    return check_answer(argument)
+    return check_answer(_with_plain_ends(argument))
 
 
 def questions_from_file(path: Path) -> list[Asked]:
@@ -119,6 +119,11 @@ def _read(stream: BinaryIO, where: str, limit: int) -> str:
 
 def _decode(data: bytes, where: str) -> str:
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
+        return _with_plain_ends(data.decode("utf-8-sig"))
     except UnicodeDecodeError as e:
         raise QuestionError(f"{where} is not UTF-8 text: byte 0x{data[e.start]:02x} at offset {e.start}") from None
+
+
+def _with_plain_ends(text: str) -> str:
+    """A blank line ends a paragraph, and it is one however the lines of a text end."""
+    return text.replace("\r\n", "\n")

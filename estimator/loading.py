@@ -204,7 +204,7 @@ def check(model: str = EMBEDDED, estimator: str | None = None) -> list[Check]:
     try:
         base, adapter = base_dir(model), adapter_dir(model, estimator)
     except LoadError as error:
-        detail, _, remedy = str(error).partition(": ")
+        detail, _, remedy = str(error).rpartition(": ")
         return [Check("files", False, detail, remedy)]
     return check_files(base, adapter)
 

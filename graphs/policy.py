@@ -111,7 +111,7 @@ def _when_complete(standing: Standing, policy: Policy) -> Decision:
         return Decision(Action.ABSTAIN, "the answer is complete but states no final answer")
     if now >= policy.accept:
         return Decision(Action.FINISH, f"complete, and {now:.2f} reaches the acceptance threshold {policy.accept:.2f}")
-    why = f"complete, but {now:.2f} is below the acceptance threshold {policy.accept:.2f}"
+    why = "complete, but {} is below the acceptance threshold {}".format(*_apart(now, policy.accept))
     if standing.spent >= policy.budget:
         return Decision(Action.ABSTAIN, f"{why} and the budget leaves no revision")
     if standing.revisions >= policy.max_revisions:
@@ -121,7 +121,7 @@ def _when_complete(standing: Standing, policy: Policy) -> Decision:
 
 def _at_the_question(now: float, policy: Policy) -> Decision:
     if now < policy.give_up:
-        return Decision(Action.ABSTAIN, f"the question itself scores {now:.2f}, below {policy.give_up:.2f}")
+        return Decision(Action.ABSTAIN, "the question itself scores {}, below {}".format(*_apart(now, policy.give_up)))
     return Decision(Action.CONTINUE, "nothing is written yet")
 
 
@@ -129,12 +129,12 @@ def _on_the_way(standing: Standing, policy: Policy) -> Decision:
     before, now = standing.scores[-2:]
     if standing.revisions >= policy.max_revisions:
         if now < policy.abstain:
-            return Decision(Action.ABSTAIN, f"{now:.2f} is below {policy.abstain:.2f} and no revision is left")
+            return Decision(Action.ABSTAIN, "{} is below {} and no revision is left".format(*_apart(now, policy.abstain)))
         return Decision(Action.CONTINUE, f"{now:.2f}, with no revision left" if policy.max_revisions else f"{now:.2f} so far")
     if before - now >= policy.drop > 0:
         return _revise(standing, f"this step lost {before - now:.2f}")
     if now < policy.revise:
-        return _revise(standing, f"{now:.2f} is below {policy.revise:.2f}")
+        return _revise(standing, "{} is below {}".format(*_apart(now, policy.revise)))
     return Decision(Action.CONTINUE, f"{now:.2f} is good enough to go on")
 
 
@@ -142,6 +142,12 @@ def _revise(standing: Standing, why: str) -> Decision:
     cut = worst_step(standing.scores)
     fault = "lost most" if standing.scores[cut] > standing.scores[cut + 1] else "gained least"
     return Decision(Action.REVISE, f"{why}; paragraph {cut + 1} {fault}, so it is written again", cut)
+
+
+def _apart(now: float, threshold: float) -> tuple[str, str]:
+    """A confidence and the threshold that it is below, with two digits or as many more as it takes to see that."""
+    shown = ((f"{now:.{digits}f}", f"{threshold:.{digits}f}") for digits in range(2, 17))
+    return next((pair for pair in shown if pair[0] != pair[1]), (str(now), str(threshold)))
 
 
 def worst_step(scores: Sequence[float]) -> int:

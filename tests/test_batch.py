@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller.assemble import Run
-from controller.batch import AHEAD, solve_all
+from controller.batch import AHEAD, Job, solve_all
 from controller.questions import Asked
 from estimator.engines.base import EngineUnreachable
 from graphs.policy import Policy
@@ -19,7 +19,7 @@ from graphs.trace import read_trace
 from tests.cli_double import Double, scripted
 
 QUESTIONS = [f"What is {k} plus 1?" for k in range(24)]
-ASKED = [Asked(q) for q in QUESTIONS]
+JOBS = [Job(Asked(q)) for q in QUESTIONS]
 SCRIPT = {q: [[f"{k} + 1 = {k + 1}.", f"#### {k + 1}"]] for k, q in enumerate(QUESTIONS)}
 EASY = Policy.model_validate({"accept": 0, "revise": 0, "drop": 1, "abstain": 0, "give_up": 0})
 
@@ -51,7 +51,7 @@ def test_order_and_content_do_not_depend_on_concurrency(slow: Double) -> None:
     reports = []
     for concurrency in (1, 6):
         stream = io.StringIO()
-        assert solve_all(run_with(slow), ASKED, [None] * len(QUESTIONS), stream, concurrency) == 0
+        assert solve_all(run_with(slow), JOBS, stream, concurrency) == 0
         reports.append([(r["question"], r["answer"]) for r in rows(stream)])
     assert reports[0] == reports[1] == [(q, str(k + 1)) for k, q in enumerate(QUESTIONS)]
 
@@ -71,7 +71,7 @@ def test_no_more_than_the_window_is_begun_ahead_of_what_is_written(monkeypatch: 
     seen: list[int] = []
     threading.Timer(0.5, lambda: (seen.append(len(begun)), release.set())).start()
     stream = io.StringIO()
-    solve_all(run_with(loaded), ASKED, [None] * len(QUESTIONS), stream, 3)
+    solve_all(run_with(loaded), JOBS, stream, 3)
     assert seen[0] <= AHEAD * 3 and len(rows(stream)) == len(QUESTIONS)
 
 
@@ -89,7 +89,7 @@ def test_every_finished_row_is_written_whatever_ends_the_batch(
     monkeypatch.setattr(slow.engine, "sample", ends)
     stream, traces = io.StringIO(), [tmp_path / f"{k}.jsonl" for k in range(len(QUESTIONS))]
     with pytest.raises(type(error)):
-        solve_all(run_with(slow), ASKED, traces, stream, 4)
+        solve_all(run_with(slow), [Job(Asked(q), t) for q, t in zip(QUESTIONS, traces, strict=True)], stream, 4)
     written = [r["question"] for r in rows(stream)]
     assert written[:14] == QUESTIONS[:14] and written == sorted(written, key=QUESTIONS.index)
     ended = [k for k, path in enumerate(traces) if path.exists() and read_trace(path).events[-1].event == "result"]
@@ -100,5 +100,5 @@ def test_every_finished_row_is_written_whatever_ends_the_batch(
 def test_a_question_that_fails_keeps_its_place(slow: Double) -> None:
     stream = io.StringIO()
     asked = [*QUESTIONS[:3], "nobody scripted this", *QUESTIONS[3:6]]
-    assert solve_all(run_with(slow), [Asked(q) for q in asked], [None] * len(asked), stream, 4) == 1
+    assert solve_all(run_with(slow), [Job(Asked(q)) for q in asked], stream, 4) == 1
     assert [r["question"] for r in rows(stream)] == asked and "error" in rows(stream)[3]

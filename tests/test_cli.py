@@ -1,6 +1,7 @@
 """The command line from outside: exit codes, JSON shapes, hostile input, interruption."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -219,10 +220,71 @@ def test_a_batch_that_was_cut_off_is_gone_on_with(monkeypatch):
     Path("out.jsonl").write_text(kept + '{"question": "torn')
     use(monkeypatch, scripted())
     on = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
-    assert on.exit_code == whole.exit_code == 0 and f"{4 - count} questions: " in on.stderr
-    assert Path("out.jsonl").read_text().startswith(kept)
-    got, wanted = ([json.loads(x) for x in Path(f"{n}.jsonl").read_text().splitlines()] for n in ("out", "whole"))
-    assert [(r["question"], r["answer"]) for r in got] == [(r["question"], r["answer"]) for r in wanted]
+    assert on.exit_code == whole.exit_code == 0 and f"the rows of {count} of 4 questions" in on.stderr
+    assert Path("out.jsonl").read_text().startswith(kept) and "4 questions: " in on.stderr
+    assert answers("out.jsonl") == answers("whole.jsonl")
+    before = Path("out.jsonl").read_text()
+    again = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
+    assert (again.exit_code, Path("out.jsonl").read_text()) == (0, before)
+
+
+def answers(path: str) -> list:
+    return [(r["question"], r.get("answer")) for r in map(json.loads, Path(path).read_text().splitlines())]
+
+
+def test_rows_behind_a_gap_are_kept_and_failed_ones_asked_again():
+    Path("q.txt").write_text("\n".join([GOOD, BAD, PENS]))
+    assert invoke("solve", "--file", "q.txt", "--out", "whole.jsonl").exit_code == 0
+    rows = Path("whole.jsonl").read_text().splitlines(keepends=True)
+    failed = json.dumps({"question": GOOD, "error": "the server was tired", "trace": None}) + "\n"
+    for there in ([rows[0], rows[2]], [failed, *rows[1:]], [rows[0][:30]]):
+        Path("out.jsonl").write_text("".join(there))
+        result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
+        assert result.exit_code == 0 and answers("out.jsonl") == answers("whole.jsonl")
+        whole = [row for row in there if row in rows]
+        assert [row for row in Path("out.jsonl").read_text().splitlines(keepends=True) if row in whole] == whole
+
+
+def test_rows_behind_a_gap_survive_another_interruption(monkeypatch):
+    Path("q.txt").write_text("\n".join([GOOD, BAD, PENS]))
+    assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl").exit_code == 0
+    rows = Path("out.jsonl").read_text().splitlines(keepends=True)
+    Path("out.jsonl").write_text(rows[0] + rows[2])
+    use(monkeypatch, scripted(failures={1: KeyboardInterrupt()}))
+    assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume").exit_code == 130
+    assert Path("out.jsonl").read_text() == rows[0] + rows[2]
+
+
+def test_only_results_are_replaced_and_by_one_run_at_a_time():
+    Path("q.txt").write_text(f"{GOOD}\n{BAD}\n")
+    Path("notes.md").write_text("notes")
+    Path("locked.jsonl").touch()
+    with Path("locked.jsonl").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        for out, code, why in (
+            ("notes.md", 2, "something else than results"),
+            ("traces/0002.jsonl", 2, "where a trace goes"),
+            ("locked.jsonl", 1, "another run is writing"),
+        ):
+            result = invoke("solve", "--file", "q.txt", "--out", out, "--trace", "traces")
+            assert (result.exit_code, why in result.stderr) == (code, True)
+    assert Path("notes.md").read_text() == "notes"
+
+
+def test_stdout_by_another_name_is_stdout():
+    Path("q.txt").write_text(GOOD)
+    script = (
+        "from tests import cli_double as d\nfrom controller import assemble\nfrom controller.cli import main\n"
+        "assemble.load_for = lambda *_: d.scripted()\nassemble.shipped_policy_path = lambda: None\nmain()"
+    )
+    with Path("all.jsonl").open("a") as file:
+        file.write("before\n")
+        file.flush()
+        command = [sys.executable, "-c", script, "solve", "--file", str(Path("q.txt").resolve()), "--out", "/dev/stdout"]
+        for more, code in (([], 0), (["--resume"], 2)):
+            assert subprocess.run([*command, *more], cwd=ROOT, stdout=file, stderr=subprocess.DEVNULL).returncode == code
+    lines = Path("all.jsonl").read_text().splitlines()
+    assert lines[0] == "before" and json.loads(lines[1])["answer"] == "42" and len(lines) == 2
 
 
 def test_only_the_same_run_is_gone_on_with():
@@ -232,11 +294,16 @@ def test_only_the_same_run_is_gone_on_with():
     for options, what in ((("--seed", "3"), "another seed"), (("--accept", "0.9"), "another policy")):
         result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume", *options)
         assert (result.exit_code, what in result.stderr) == (2, True)
-    Path("q.txt").write_text(PENS)
-    result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
-    assert (result.exit_code, "other questions" in result.stderr) == (2, True)
+    for changed in (PENS, GOOD, json.dumps({"id": 1, "question": GOOD}) + f"\n{BAD}"):
+        Path("q.txt").write_text(changed)
+        result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
+        assert (result.exit_code, "other questions" in result.stderr) == (2, True)
     assert Path("out.jsonl").read_text() == before
     assert invoke("solve", "--file", "q.txt", "--resume").exit_code == 2
+    Path("q.txt").write_text(f"{GOOD}\n{PENS}\n{BAD}\n")  # a question more keeps what is there
+    assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume").exit_code == 0
+    assert [line for line in Path("out.jsonl").read_text().splitlines() if line in before.splitlines()] == before.splitlines()
+    assert [q for q, _ in answers("out.jsonl")] == [GOOD, PENS, BAD]
     assert invoke("solve", "--file", "q.txt", "--out", "new.jsonl", "--resume").exit_code == 0
 
 
@@ -248,10 +315,10 @@ def test_a_backend_that_is_away_leaves_what_is_there(monkeypatch):
     before = Path("t.jsonl").read_text()
     monkeypatch.setattr(assemble, "load_for", load)
     Path("q.txt").write_text(GOOD)
-    Path("out.jsonl").write_text("earlier results\n")
+    Path("out.jsonl").write_text('{"question": "earlier"}\n')
     assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl").exit_code == 5
     assert invoke("solve", GOOD, "--trace", "t.jsonl").exit_code == 5
-    assert (Path("out.jsonl").read_text(), Path("t.jsonl").read_text()) == ("earlier results\n", before)
+    assert (Path("out.jsonl").read_text(), Path("t.jsonl").read_text()) == ('{"question": "earlier"}\n', before)
 
 
 def test_a_second_run_replaces_results_and_trace():

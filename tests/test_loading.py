@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from estimator import loading
 from estimator.calibration import CombinerError
 from estimator.loading import LoadError, check, embedded_dir, load
 
@@ -85,3 +86,15 @@ def test_doctor_reports_instead_of_raising(files: tuple[Path, Path]) -> None:
     found = [c for c in check(str(base), str(adapter)) if not c.ok]
     assert found and found[0].remedy
     assert not check("/nowhere", None)[0].ok
+
+
+def test_doctor_parts_what_is_wrong_from_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(model: str) -> Path:
+        raise LoadError(f"no model {model!r} (Got ConnectError: [Errno -2] Name not known): check --model")
+
+    monkeypatch.setattr(loading, "base_dir", missing)
+    [found] = check("nope")
+    assert (found.detail, found.remedy) == (
+        "no model 'nope' (Got ConnectError: [Errno -2] Name not known)",
+        "check --model",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,12 @@ def test_a_missing_or_binary_file_is_told(tmp_path: Path):
         load_policy(tmp_path / "binary.toml")
     with pytest.raises(PolicyError, match="cannot write"):
         save_policy(Policy(), tmp_path / "no" / "policy.toml")
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_what_is_said_to_be_below_a_threshold_looks_so(now: float, accept: float) -> None:
+    policy = Policy(accept=accept, revise=0, abstain=0, max_revisions=0)
+    decision = decide(Standing((0.5, now), finished=True, spent=1, revisions=0), policy)
+    if now < accept:
+        shown, limit = re.findall(r"\d[\d.e-]*", decision.reason)[:2]
+        assert float(shown) < float(limit)

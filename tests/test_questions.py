@@ -104,3 +104,8 @@ def test_answer_from_text_file_and_stdin(tmp_path, stdin):
     assert answer_from("given") == "given"
     assert answer_from(f"@{tmp_path / 'a.txt'}") == "from a file"
     assert answer_from("-") == "from stdin"
+
+
+def test_lines_may_end_in_either_way():
+    assert question_from("one\r\ntwo") == "one\ntwo"
+    assert answer_from("7.\r\n\r\n#### 7") == "7.\n\n#### 7"

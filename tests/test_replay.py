@@ -53,6 +53,12 @@ def test_pictures():
     assert "line-through" in svg
     assert "12 - 7 = 5." in Path("a.html").read_text()
     assert invoke("replay", "pens.jsonl", "--svg", "no/such/a.svg").exit_code == 1
+    before = Path("pens.jsonl").read_text()
+    for kind in ("--svg", "--html"):
+        assert invoke("replay", "pens.jsonl", kind, f"a.{kind[2:]}").exit_code == 0  # a picture may be made again
+        refused = invoke("replay", "pens.jsonl", kind, "pens.jsonl")
+        assert (refused.exit_code, "something else" in refused.stderr) == (2, True)
+    assert Path("pens.jsonl").read_text() == before
 
 
 def test_what_if():

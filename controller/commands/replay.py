@@ -81,6 +81,13 @@ def _ask() -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
+        if path.is_file() and not _is_picture(path):
+            raise UsageError(f"{path} holds something else than a picture or page: name another file")
         path.write_text(text, encoding="utf-8")
     except OSError as e:
         raise Failure(f"cannot write {path}: {e.strerror}; name another file") from None
+
+
+def _is_picture(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16).lstrip()[:1] in (b"", b"<")

@@ -89,18 +89,20 @@ def _solve_file(
 
     from controller import questions
     from controller.assemble import plan
-    from controller.batch import solve_all
-    from controller.output import open_output, rows_there, shortened
+    from controller.batch import Job, solve_all
+    from controller.output import Kept, kept_rows, open_output
     from controller.runs import trace_paths
 
     asked = questions.questions_from_file(file)
     planned = plan(config, flags)
     traces = trace_paths(trace, len(asked))
     with ExitStack() as stack:
-        stream = open_output(stack, out, file)
+        output = open_output(stack, out, file, traces)
         run = planned.load()
-        done, size = rows_there(out, asked, run) if resume and out is not None else (0, 0)
-        if done:
-            say(f"{out} has the rows of {done} of {len(asked)} questions")
-        failed = solve_all(run, asked[done:], traces[done:], shortened(stream, out, size), planned.settings.at_once)
+        kept = kept_rows(output, asked, run) if resume else Kept()
+        if resume:
+            say(f"{out} has the rows of {kept.count} of {len(asked)} questions")
+        jobs = [Job(q, path, kept.later.get(i)) for i, (q, path) in enumerate(zip(asked, traces, strict=True))]
+        stream = output.shortened(kept.size)
+        failed = solve_all(run, jobs[len(kept.first) :], stream, planned.settings.at_once, kept.first)
     return ExitCode.FAILURE if failed else ExitCode.DONE

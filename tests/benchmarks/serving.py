@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from controller.assemble import Run
-from controller.batch import solve_all
+from controller.batch import Job, solve_all
 from controller.questions import Asked
 from estimator.engines.base import SampleRequest, Sampling
 from estimator.engines.client import ServerClient
@@ -68,7 +68,7 @@ def timed(loaded: Loaded, asked: Sequence[str], work: Work, concurrency: int, se
 def solved(loaded: Loaded, asked: Sequence[str], concurrency: int, seed: int) -> dict[str, float]:
     """``solve --file``, with its tokens by purpose."""
     stream, started = io.StringIO(), time.monotonic()
-    solve_all(Run(loaded, ALWAYS_ON, seed), [Asked(q) for q in asked], [None] * len(asked), stream, concurrency)
+    solve_all(Run(loaded, ALWAYS_ON, seed), [Job(Asked(q)) for q in asked], stream, concurrency)
     seconds = time.monotonic() - started
     rows = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [r["question"] for r in rows] == list(asked)
