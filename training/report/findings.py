@@ -74,7 +74,7 @@ def sampling(report: Report) -> Iterator[str]:
             best = max(rivals, key=lambda r: r["auroc"])
             drafts = [f", {r['method']} {_cost(r)}" for r in sampled if is_finece(r["method"])]
             yield (
-                f"{PLACES[place][1].capitalize()} the best method that samples, {best['method']}, has AUROC {_cost(best)}; "
+                f"{PLACES[place][1].capitalize()}: the best method that samples, {best['method']}, has AUROC {_cost(best)}; "
                 f"{mine['method']} {_cost(mine)}{''.join(drafts)}."
             )
 
