@@ -69,7 +69,8 @@ def _summary(ended: Counter[str], total: int) -> str:
     done = ended.total()
     counts = ", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in sorted(ended.items()))
     number = f"{total} question{'s' * (total != 1)}" if done == total else f"{done} of {total} questions"
-    return number + (f": {counts}" if counts else "") + (' (see "error" in their lines)' if ended[FAILED] else "")
+    hint = "" if done == total else "; with --out, --resume goes on from here"
+    return number + (f": {counts}" if counts else "") + (' (see "error" in their lines)' if ended[FAILED] else "") + hint
 
 
 def _in_order(run: Run, jobs: Sequence[Job], concurrency: int) -> Iterator[dict[str, Any]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -26,11 +26,10 @@ class Output:
     stream: IO[str]
     path: Path | None
 
-    def shortened(self, size: int = 0) -> IO[str]:
-        """The stream, its file cut to the first ``size`` bytes: called when the model is there and new rows will come."""
-        if self.path is not None and self.path.is_file():
-            self.stream.truncate(size)
-        return self.stream
+    @property
+    def rows(self) -> int:
+        """How many rows are in the file."""
+        return self.path.read_bytes().count(b"\n") if self.path is not None and self.path.is_file() else 0
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,35 @@ class Kept:
         return len(self.first) + len(self.later)
 
 
+@contextmanager
+def continued(output: Output, kept: Kept) -> Iterator[IO[str]]:
+    """Where new rows are written behind those that are kept; entered when the model is there and new rows will come. Where
+    kept rows lie behind a gap, all are written into a file beside, which takes the place of the old one when it has
+    every one of them, so that none is lost however the run ends."""
+    path = output.path
+    if path is None or not path.is_file():
+        yield output.stream
+    elif not kept.later:
+        output.stream.truncate(kept.size)
+        yield output.stream
+    else:
+        beside = path.with_name(f"{path.name}.partial")
+        with beside.open("w", encoding="utf-8") as stream:
+            stream.write(path.read_bytes()[: kept.size].decode("utf-8"))
+            try:
+                yield stream
+            finally:
+                stream.flush()
+                written = [_row(line) for line in beside.read_bytes().splitlines(keepends=True)]
+                whole = all(row in written for row in kept.later.values())
+                if whole:
+                    beside.replace(path)
+                else:
+                    beside.unlink()
+
+
 def open_output(stack: ExitStack, out: Path | None, questions: Path, traces: Sequence[Path | None] = ()) -> Output:
-    """Where the results go; opened before any work is done, and whatever is in it stays until it is ``shortened``.
+    """Where the results go; opened before any work is done, and whatever is in it stays until it is ``continued``.
     UsageError where that would cost something else than results."""
     if out is None or _is_stdout(out):
         return Output(sys.stdout, None)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import controller
-from controller import assemble, diagnosis
+from controller import assemble, diagnosis, screen
 from estimator.engines.base import EngineError, EngineUnreachable, SampleRequest, Sampling
 from estimator.loading import Check
 from estimator.positions import Position
@@ -217,6 +217,7 @@ def test_a_batch_that_was_cut_off_is_gone_on_with(monkeypatch):
     kept = Path("out.jsonl").read_text()
     count = len(kept.splitlines())
     assert (cut.exit_code, f"{count} of 4 questions: " in cut.stderr) == (130, True) and 0 < count < 4
+    assert "--resume goes on" in cut.stderr and "--resume" not in whole.stderr
     Path("out.jsonl").write_text(kept + '{"question": "torn')
     use(monkeypatch, scripted())
     on = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
@@ -250,9 +251,17 @@ def test_rows_behind_a_gap_survive_another_interruption(monkeypatch):
     assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl").exit_code == 0
     rows = Path("out.jsonl").read_text().splitlines(keepends=True)
     Path("out.jsonl").write_text(rows[0] + rows[2])
-    use(monkeypatch, scripted(failures={1: KeyboardInterrupt()}))
+    double = use(monkeypatch, scripted(failures={1: KeyboardInterrupt()}))
     assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume").exit_code == 130
     assert Path("out.jsonl").read_text() == rows[0] + rows[2]
+    double.engine.failures.clear()
+    monkeypatch.setattr(screen, "print_json", lambda *_: raises(KeyboardInterrupt))  # where nothing can be written any more
+    assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume").exit_code == 130
+    assert Path("out.jsonl").read_text() == rows[0] + rows[2] and not list(Path().glob("*.partial"))
+
+
+def raises(error):
+    raise error
 
 
 def test_only_results_are_replaced_and_by_one_run_at_a_time():
@@ -325,7 +334,9 @@ def test_a_second_run_replaces_results_and_trace():
     Path("q.txt").write_text(f"{GOOD}\n{BAD}\n")
     for questions in (f"{GOOD}\n{BAD}\n", f"{GOOD}\n"):
         Path("q.txt").write_text(questions)
-        assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--trace", "traces").exit_code == 0
+        result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--trace", "traces")
+        assert result.exit_code == 0
+    assert "the 2 rows in out.jsonl are replaced" in result.stderr
     assert len(Path("out.jsonl").read_text().splitlines()) == 1
     assert read_trace("traces/0001.jsonl").complete
 

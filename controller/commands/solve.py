@@ -90,7 +90,7 @@ def _solve_file(
     from controller import questions
     from controller.assemble import plan
     from controller.batch import Job, solve_all
-    from controller.output import Kept, kept_rows, open_output
+    from controller.output import Kept, continued, kept_rows, open_output
     from controller.runs import trace_paths
 
     asked = questions.questions_from_file(file)
@@ -102,7 +102,9 @@ def _solve_file(
         kept = kept_rows(output, asked, run) if resume else Kept()
         if resume:
             say(f"{out} has the rows of {kept.count} of {len(asked)} questions")
+        elif output.rows:
+            say(f"the {output.rows} rows in {out} are replaced; --resume would have kept them")
         jobs = [Job(q, path, kept.later.get(i)) for i, (q, path) in enumerate(zip(asked, traces, strict=True))]
-        stream = output.shortened(kept.size)
+        stream = stack.enter_context(continued(output, kept))
         failed = solve_all(run, jobs[len(kept.first) :], stream, planned.settings.at_once, kept.first)
     return ExitCode.FAILURE if failed else ExitCode.DONE
