@@ -12,6 +12,7 @@ from rich.table import Table
 
 from controller import screen
 from controller.theme import UNICODE, symbols_for
+from training.label_report import counted
 
 if TYPE_CHECKING:
     from training.label_run import Progress as RunProgress
@@ -46,8 +47,7 @@ def show(report: dict[str, Any], out: str, console: Console) -> None:
         f"with {report['points']:,} labels (every text is labelled at one or more places)"
     )
     console.print(f"samples drawn {samples['drawn']:,}; k(1 + mT) and the one-sample answers allow {samples['bound']:,}")
-    of = f"labels of k = {report['settings']['k']}" if "monte_carlo" in report["sources"] else "labels"
-    table = Table("kind", of, "mean", "all wrong", "all right", "0 to 1", box=None, pad_edge=False)
+    table = Table("kind", counted(report), "mean", "all wrong", "all right", "0 to 1", box=None, pad_edge=False)
     for kind, f in report["kinds"].items():
         shares = (f"{f['mean']:.2f}", f"{100 * f['zero']:.0f} %", f"{100 * f['one']:.0f} %")
         table.add_row(kind, f"{f['points']:,}", *shares, _bars(f["histogram"], symbols_for(console) is UNICODE))

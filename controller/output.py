@@ -16,7 +16,7 @@ from controller.errors import Failure, UsageError
 from controller.questions import Asked
 
 Row = dict[str, Any]
-FIRST = b'{"question":'  # what every row begins with, and no other file of ours
+FIRST = b'{"question":'  # what every row begins with
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,8 @@ def continued(output: Output, kept: Kept) -> Iterator[IO[str]]:
                 yield stream
             finally:
                 stream.flush()
-                written = [_row(line) for line in beside.read_bytes().splitlines(keepends=True)]
-                whole = all(row in written for row in kept.later.values())
-                if whole:
+                written = {json.dumps(_row(line)) for line in beside.read_bytes().splitlines(keepends=True)}
+                if all(json.dumps(row) in written for row in kept.later.values()):
                     beside.replace(path)
                 else:
                     beside.unlink()
@@ -108,8 +107,10 @@ def kept_rows(output: Output, asked: Sequence[Asked], run: Run) -> Kept:
     size = number = 0
     for line in output.path.read_bytes().splitlines(keepends=True):
         row = _row(line)
-        if row is None:
+        if row is None and not line.endswith(b"\n"):
             break  # torn, which only the last one can be
+        if row is None:
+            raise _of_another_run(output.path, "a line that is no row")
         number = next((i for i in range(number, len(asked)) if _answers(row, asked[i])), len(asked))
         if number == len(asked):
             raise _of_another_run(output.path, "rows of other questions")
@@ -141,9 +142,13 @@ def _of_another_run(out: Path, what: str) -> UsageError:
 
 
 def _may_be_replaced(path: Path) -> bool:
+    """Whether a file is empty or begins with a row, which may be torn; questions have neither an outcome nor an error."""
     with path.open("rb") as file:
-        begin = file.read(len(FIRST))
-    return FIRST.startswith(begin)
+        line = file.readline()
+    with suppress(ValueError):
+        row = json.loads(line)
+        return isinstance(row, dict) and not {"outcome", "error"}.isdisjoint(row)
+    return FIRST.startswith(line[: len(FIRST)])
 
 
 def _is_stdout(out: Path) -> bool:

@@ -267,11 +267,13 @@ def raises(error):
 def test_only_results_are_replaced_and_by_one_run_at_a_time():
     Path("q.txt").write_text(f"{GOOD}\n{BAD}\n")
     Path("notes.md").write_text("notes")
+    Path("other.jsonl").write_text(json.dumps({"question": GOOD, "answer": "42"}))
     Path("locked.jsonl").touch()
     with Path("locked.jsonl").open("a") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         for out, code, why in (
             ("notes.md", 2, "something else than results"),
+            ("other.jsonl", 2, "something else than results"),
             ("traces/0002.jsonl", 2, "where a trace goes"),
             ("locked.jsonl", 1, "another run is writing"),
         ):
@@ -303,6 +305,10 @@ def test_only_the_same_run_is_gone_on_with():
     for options, what in ((("--seed", "3"), "another seed"), (("--accept", "0.9"), "another policy")):
         result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume", *options)
         assert (result.exit_code, what in result.stderr) == (2, True)
+    Path("out.jsonl").write_text(before.replace("\n", "\nrubbish\n", 1))
+    result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
+    assert (result.exit_code, "a line that is no row" in result.stderr) == (2, True)
+    Path("out.jsonl").write_text(before)
     for changed in (PENS, GOOD, json.dumps({"id": 1, "question": GOOD}) + f"\n{BAD}"):
         Path("q.txt").write_text(changed)
         result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
@@ -324,10 +330,13 @@ def test_a_backend_that_is_away_leaves_what_is_there(monkeypatch):
     before = Path("t.jsonl").read_text()
     monkeypatch.setattr(assemble, "load_for", load)
     Path("q.txt").write_text(GOOD)
-    Path("out.jsonl").write_text('{"question": "earlier"}\n')
+    Path("out.jsonl").write_text('{"question": "earlier", "outcome": "answered"}\n')
     assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl").exit_code == 5
     assert invoke("solve", GOOD, "--trace", "t.jsonl").exit_code == 5
-    assert (Path("out.jsonl").read_text(), Path("t.jsonl").read_text()) == ('{"question": "earlier"}\n', before)
+    assert (Path("out.jsonl").read_text(), Path("t.jsonl").read_text()) == (
+        '{"question": "earlier", "outcome": "answered"}\n',
+        before,
+    )
 
 
 def test_a_second_run_replaces_results_and_trace():

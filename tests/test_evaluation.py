@@ -19,7 +19,7 @@ from estimator.baselines.base import Case
 from estimator.positions import Position, PositionKind, break_table, cut
 from estimator.types import Answer, Question, Segment, StopReason
 from training.evaluation.cases import PLACES, Cases, spread
-from training.evaluation.intervals import auroc_figure, ece_figure, mean_figure
+from training.evaluation.intervals import auroc_figure, draw_weights, drawn_auroc, ece_figure, mean_figure, percentiles
 from training.evaluation.methods import Measured, recalibrate
 from training.evaluation.plan import QUICK
 from training.evaluation.rows import COLUMNS, row
@@ -58,6 +58,12 @@ def test_the_intervals_are_those_of_the_plain_bootstrap(seed: int, n: int, tied:
         assert got.value == pytest.approx(plain.value, abs=1e-12, nan_ok=True)
         if math.isfinite(plain.value):
             assert (got.low, got.high) == pytest.approx((plain.low, plain.high), abs=1e-12)
+
+
+def test_a_change_of_what_is_not_defined_has_no_interval() -> None:
+    values, right = np.array([0.2, 0.7, 0.9]), np.ones(3)
+    drawn = drawn_auroc(values, right, draw_weights(np.arange(3), 20))
+    assert np.isnan(percentiles(drawn - drawn)).all()
 
 
 def test_an_answer_has_every_place_that_it_can_have() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.labels import DATA, HELD_OUT, MONTE_CARLO, TRAIN
+from training.label_report import counted
+from training.labels import DATA, HELD_OUT, TRAIN
 
 COLUMNS = """| column | meaning |
 |---|---|
@@ -21,7 +22,6 @@ labels all its prefixes; `complete`: a complete answer, labelled at its end |
 def data_card(report: dict[str, Any]) -> str:
     """The card of the data that ``report`` (see ``training.label_report``) is about."""
     settings, samples = report["settings"], report["samples"]
-    of = f"labels of k = {settings['k']}" if MONTE_CARLO in report["sources"] else "labels"
     files = [f"  - split: {split}\n    path: {DATA}/{split}.parquet" for split in (TRAIN, HELD_OUT) if report["texts"][split]]
     kinds = [
         f"| {kind} | {f['points']} | {f['mean']:.3f} | {100 * f['zero']:.1f} % | {100 * f['one']:.1f} % |"
@@ -43,7 +43,7 @@ def data_card(report: dict[str, Any]) -> str:
             f"- settings: {', '.join(f'{name} {value}' for name, value in settings.items())}",
             f"- hashes: {', '.join(f'{name} {value}' for name, value in report['hashes'].items())}",
             f"- versions: {', '.join(f'{name} {value}' for name, value in report['versions'].items())}\n",
-            f"| kind | {of} | mean label | all wrong | all right |\n|---|---|---|---|---|",
+            f"| kind | {counted(report)} | mean label | all wrong | all right |\n|---|---|---|---|---|",
             *kinds,
             *(f"\nWarning: {warning}." for warning in report["warnings"]),
             "",

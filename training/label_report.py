@@ -35,6 +35,11 @@ def label_report(rows: Sequence[Labelled], counts: Counts, manifest: dict[str, A
     }
 
 
+def counted(report: dict[str, Any]) -> str:
+    """What the labels are called whose figures ``kinds`` holds: those of Algorithm 1 alone where there are any."""
+    return f"labels of k = {report['settings']['k']}" if MONTE_CARLO in report["sources"] else "labels"
+
+
 def _by_kind(rows: Sequence[Labelled]) -> dict[str, Any]:
     """Per kind the labels' histogram (ten equal bins of correct / k, the last with 1) and the shares of exact 0 and 1. Of the
     Monte Carlo labels where there are any: a single sample's label is 0 or 1 whatever the question is like."""

@@ -8,8 +8,8 @@ import torch
 
 
 def mixed(device: torch.device) -> torch.autocast:
-    """bfloat16 products where ``device`` computes them itself. A processor that has to emulate them takes ten times as long as
-    with float32, which it then gets."""
+    """bfloat16 products where ``device`` computes them itself. A processor that has to emulate them takes about five times as
+    long as with float32, which it then gets (see LOG.md)."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type != "cpu" or _native())
 
 

@@ -70,11 +70,14 @@ def _figure(value: float, drawn: Array) -> Figure:
     known = drawn[np.isfinite(drawn)]
     if not len(known) or not np.isfinite(value):
         return Figure(value, float("nan"), float("nan"), float("nan"))
-    low, high = percentiles(known)
+    low, high = percentiles(drawn)
     return Figure(value, low, high, float(known.std(ddof=1)) if len(known) > 1 else float("nan"))
 
 
 def percentiles(drawn: Array) -> tuple[float, float]:
-    """The ends of a 95 % interval."""
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    """The ends of a 95 % interval over the draws in which the figure is defined; nan where it is in none."""
+    known = drawn[np.isfinite(drawn)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, [2.5, 97.5])
     return float(low), float(high)

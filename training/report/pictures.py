@@ -46,7 +46,7 @@ def risk_coverage(report: Report) -> Any:
         for method in order:
             line = [r for r in found if r["method"] == method]
             known = method in COLOURS
-            colour, width = COLOURS.get(method, style.OTHER), 2.0 if is_finece(method) else 1.4 if known else 0.9
+            colour, width = COLOURS.get(method, style.OTHER), 2.0 if method in (PAPER, OURS) else 1.4 if known else 0.9
             axis.plot(
                 [r["coverage"] for r in line],
                 [r["risk"] for r in line],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from training.report.select import PLACES, Report, Row, calibration, is_finece, names, rows
+from training.report.select import OURS, PAPER, PLACES, Report, Row, calibration, is_finece, names, rows
 
 SMALL = 100
 
@@ -193,7 +193,7 @@ def _pair(row: Row | None) -> tuple[str, str]:
 
 def _small(found: list[Row]) -> str:
     """What to remember of small sets: the standard error of their AUROC."""
-    small = {r["kind"]: r for r in found if r.get("questions", SMALL) < SMALL and is_finece(r["method"])}
+    small = {r["kind"]: r for r in found if r.get("questions", SMALL) < SMALL and r["method"] in (PAPER, OURS)}
     told = ", ".join(f"{kind} {_percent(r['auroc_error'])} ({r['questions']} questions)" for kind, r in small.items())
     return f"Small sets, standard error of AUROC in %: {told}; argue nothing from them." if told else ""
 

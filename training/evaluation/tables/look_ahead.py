@@ -110,12 +110,11 @@ def _row(
     """``ece_change`` and ``auroc_change`` are against no look-ahead on the same answers and the same bootstrap draws."""
     cases, draws = evidence.cases, evidence.plan.draws
     outcome, questions, oracle = cases.correct[at], cases.questions[at], evidence.oracle.raw[at]
-    weights = draw_weights(questions, draws)
+    weights, changes = draw_weights(questions, draws), {}
     for name, metric, drawn in (("ece_change", ece, drawn_ece), ("auroc_change", auroc, drawn_auroc)):
-        change = drawn(values, outcome, weights) - drawn(base, outcome, weights)
-        low, high = percentiles(change[np.isfinite(change)])
-        own |= {name: metric(values, outcome) - metric(base, outcome), f"{name}_low": low, f"{name}_high": high}
+        low, high = percentiles(drawn(values, outcome, weights) - drawn(base, outcome, weights))
+        changes |= {name: metric(values, outcome) - metric(base, outcome), f"{name}_low": low, f"{name}_high": high}
     figures = calibration(values, outcome, questions, draws) | ranking(values, outcome, questions, draws)
-    own |= {"ece_oracle": ece(values, oracle)}
+    figures |= {"ece_oracle": ece(values, oracle)} | changes
     position = f"w={own['width']}, d={own['depth']}"
     return row("bci", "all", position, method, len(at), **figures, tokens=cost, **own)
