@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from transformers import GraniteConfig, GraniteForCausalLM
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling
-from estimator.engines.local import LocalEngine
+from estimator.engines.local import LocalEngine, split
 from estimator.levels import level_ids
 from estimator.loading import adapted
 from estimator.positions import Position, PositionKind, cut
@@ -216,3 +217,22 @@ def test_an_answer_never_runs_beyond_the_context(tiny: Any) -> None:
     engine = engine_of(tiny)
     segment = engine.sample([SampleRequest((5,) * 500)], Sampling(max_tokens=100))[0][0]
     assert len(segment.token_ids) <= 12
+
+
+def test_threads_get_equal_rows_and_like_work() -> None:
+    """Long prompts first, as a file of word problems and facts has them: each thread gets half of either."""
+    requests = [SampleRequest((1,) * (60 if i < 10 else 20), n=13) for i in range(20)]
+    parts = split(requests, 2)
+    assert [sum(r.n for _, r in part) for part in parts] == [130, 130]
+    assert [sum(r.n for _, r in part if len(r.prefix) == 60) for part in parts] == [65, 65]
+    drawn = sorted((i, r.first_index + s) for part in parts for i, r in part for s in range(r.n))
+    assert drawn == [(i, s) for i in range(20) for s in range(13)]
+
+
+def test_a_model_that_changes_its_logits_behind_its_output_layer_is_refused(tiny_tokenizer: Any) -> None:
+    config = GraniteConfig(
+        vocab_size=len(tiny_tokenizer), hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=1,
+        num_key_value_heads=1, logits_scaling=8.0,
+    )  # fmt: skip
+    with pytest.raises(EngineError, match="vLLM"):
+        LocalEngine(GraniteForCausalLM(config).eval(), tiny_tokenizer, name="granite")

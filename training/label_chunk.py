@@ -50,7 +50,8 @@ class LabelSettings:
 
     @property
     def sampling(self) -> Sampling:
-        return Sampling(self.temperature, self.max_tokens)
+        clustered = self.k > 0 and self.embed is None
+        return Sampling(self.temperature, self.max_tokens, pool=parse_position(self.position) if clustered else None)
 
     @property
     def samples_a_question(self) -> int:

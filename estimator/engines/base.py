@@ -31,11 +31,14 @@ class EngineUnreachable(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn. ``position`` None runs to the end of the answer; ``max_tokens`` bounds one segment."""
+    """How tokens are drawn. ``position`` None runs to the end of the answer; ``max_tokens`` bounds one segment. ``pool`` is
+    the rule by which the first segments of the samples will be embedded (``HiddenStates.embed``): an engine may keep what
+    that needs while it writes, so that it costs nothing afterwards."""
 
     temperature: float = 1.0
     max_tokens: int = 256
     position: Position | None = None
+    pool: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)

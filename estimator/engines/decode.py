@@ -18,7 +18,7 @@ import torch
 
 from estimator.engines.base import SampleRequest, Sampling
 from estimator.engines.cache import ColumnCache, Prefix
-from estimator.positions import BreakTable, PositionKind
+from estimator.positions import BreakTable, Position, PositionKind
 from estimator.types import Segment, StopReason, Tokens
 
 SPARE_COLUMNS = 64
@@ -44,6 +44,7 @@ def stream(seed: int, prefix: Tokens, index: int, count: int) -> np.ndarray:
 
 Compute = Callable[[Sequence[Tokens]], list[Prefix]]
 Keep = Callable[[Tokens, Prefix], None]
+Pool = Callable[[Tokens, Tokens, torch.Tensor], object]
 
 
 class Decoder:
@@ -51,8 +52,10 @@ class Decoder:
 
     def __init__(self, model: Any, end_ids: Sequence[int], table: BreakTable, max_rows: int = 128) -> None:
         self.model, self.max_rows, self.device = model, max_rows, model.device
+        self.head = model.get_output_embeddings()
         config = model.config.get_text_config()
         self.vocabulary: int = config.vocab_size
+        self.width: int = config.hidden_size
         self.max_context: int = config.max_position_embeddings
         self.ends = self._flags([i in set(end_ids) for i in range(self.vocabulary)])
         self.breaks, self.opens, self.closes = map(self._flags, (table.breaks, table.opens, table.closes))
@@ -63,10 +66,17 @@ class Decoder:
 
     @torch.inference_mode()
     def run(
-        self, requests: Sequence[SampleRequest], sampling: Sampling, compute: Compute, keep: Keep | None = None
+        self,
+        requests: Sequence[SampleRequest],
+        sampling: Sampling,
+        compute: Compute,
+        keep: Keep | None = None,
+        pool: Pool | None = None,
     ) -> list[list[Segment]]:
         """Per request its n segments, in order. ``compute`` turns prefixes into ``Prefix`` records, all at once; ``keep`` is
-        handed what was computed of every segment that ends at a position, so that going on from there costs one token."""
+        handed what was computed of every segment that ends at a position, so that going on from there costs one token;
+        ``pool`` is handed prefix, tokens and mean last hidden state of every sample's first segment under ``sampling.pool``
+        (of those that go on behind it)."""
         rows = [
             Row(i, s, r.prefix, stream(r.seed, r.prefix, r.first_index + s, sampling.max_tokens))
             for i, r in enumerate(requests)
@@ -76,7 +86,7 @@ class Decoder:
         rows.sort(key=lambda row: (-len(row.prefix), row.prefix))
         results: list[dict[int, Segment]] = [{} for _ in requests]
         if rows:
-            batch = Batch(self, sampling, rows, compute, keep)
+            batch = Batch(self, sampling, rows, compute, keep, pool)
             while batch.rows:
                 for row, segment in batch.step():
                     results[row.request][row.sample] = segment
@@ -87,9 +97,15 @@ class Batch:
     """The rows that are being written, in slots 0 to ``len(rows) - 1``, and those that wait for a slot."""
 
     def __init__(
-        self, decoder: Decoder, sampling: Sampling, rows: list[Row], compute: Compute, keep: Keep | None = None
+        self,
+        decoder: Decoder,
+        sampling: Sampling,
+        rows: list[Row],
+        compute: Compute,
+        keep: Keep | None = None,
+        pool: Pool | None = None,
     ) -> None:
-        self.decoder, self.sampling, self.compute, self.keep = decoder, sampling, compute, keep
+        self.decoder, self.sampling, self.compute, self.keep, self.pool = decoder, sampling, compute, keep, pool
         self.waiting = rows[::-1]  # the next one is at the end
         self.ready: dict[Tokens, Prefix] = {}
         self.capacity = num = min(decoder.max_rows, len(rows))
@@ -105,6 +121,9 @@ class Batch:
         self.logits = table(first.logits.shape[-1])
         self.ids = table(sampling.max_tokens, dtype=torch.long)
         self.logprobs, self.entropies, self.uniforms = (table(sampling.max_tokens) for _ in range(3))
+        # Length of the first segment (0: not known yet), and the sum of the hidden states of its tokens.
+        self.firsts = table(dtype=torch.long)
+        self.sums = table(decoder.width if pool is not None else 0)
         self._fill()
 
     def step(self) -> list[tuple[Row, Segment]]:
@@ -116,6 +135,9 @@ class Batch:
             done.append((self.rows[slot], segment))
             if self.keep is not None and segment.stop is StopReason.POSITION:
                 self.keep((*self.rows[slot].prefix, *segment.token_ids[:-1]), self._computed(slot))
+            first = int(self.firsts[slot])
+            if self.pool is not None and 0 < first < len(segment.token_ids):  # else its last token was never read
+                self.pool(self.rows[slot].prefix, segment.token_ids[:first], self.sums[slot] / first)
             self._remove(slot)
         if self.rows:
             self._forward()
@@ -149,7 +171,8 @@ class Batch:
         slot, prefix = len(self.rows), self._prefix(row.prefix)
         self.cache.place(slot, prefix)
         self.starts[slot] = self.cache.end - prefix.length
-        self.counts[slot] = 0
+        self.counts[slot] = self.firsts[slot] = 0
+        self.sums[slot] = 0
         self.limits[slot] = min(self.sampling.max_tokens, self.decoder.max_context - prefix.length)
         self.logits[slot] = prefix.logits
         self.uniforms[slot] = torch.from_numpy(row.uniforms)
@@ -170,6 +193,8 @@ class Batch:
                 self.entropies,
                 self.uniforms,
                 self.logits,
+                self.firsts,
+                self.sums,
             ):
                 state[slot] = state[last]
             self.rows[slot] = self.rows[last]
@@ -183,7 +208,7 @@ class Batch:
             longest_waiting = len(self.waiting[-1].prefix) if self.waiting else 0
             starts -= cache.shift(min(cache.first, max(1, cache.end - longest_waiting)))
         columns = torch.arange(cache.first, cache.end + 1, device=self.decoder.device)
-        output = self.decoder.model(
+        output = self.decoder.model.base_model(
             input_ids=self.ids[slots, self.counts[:num] - 1][:, None],
             position_ids=(cache.end - starts)[:, None],
             attention_mask=(columns[None, :] >= starts[:, None])[:, None, None, :],
@@ -191,7 +216,12 @@ class Batch:
             use_cache=True,
         )
         cache.end += 1
-        self.logits[:num] = output.logits[:, -1].float()
+        states = output.last_hidden_state[:, -1]
+        self.logits[:num] = self.decoder.head(states).float()
+        if self.pool is not None:
+            firsts = self.firsts[:num]
+            inside = (firsts == 0) | (self.counts[:num] == firsts)
+            self.sums[:num] += states.float() * inside[:, None]
 
     def _draw(self) -> torch.Tensor:
         """Append a token to every row, by inverting the cumulative distribution at the row's own uniform number.
@@ -213,14 +243,18 @@ class Batch:
         self.entropies[slots, counts] = entropies
         counts += 1
         stops = (counts >= self.limits[:num]).long()
-        stops[self._at_position(tokens, entropies)] = 2
+        if self.sampling.position is not None:
+            stops[self._at(self.sampling.position, tokens, entropies)] = 2
         stops[self.decoder.ends[tokens]] = 3
+        if self.pool is not None and self.sampling.pool is not None:
+            firsts = self.firsts[:num]
+            begun = (firsts == 0) & self._at(self.sampling.pool, tokens, entropies)
+            firsts[begun] = counts[begun]
         return stops
 
-    def _at_position(self, tokens: torch.Tensor, entropies: torch.Tensor) -> torch.Tensor:
-        position, counts = self.sampling.position, self.counts[: len(self.rows)]
-        if position is None:
-            return torch.zeros_like(tokens, dtype=torch.bool)
+    def _at(self, position: Position, tokens: torch.Tensor, entropies: torch.Tensor) -> torch.Tensor:
+        """Which rows have reached the position with the token drawn last."""
+        counts = self.counts[: len(self.rows)]
         if position.kind == PositionKind.PERIODIC:
             return counts >= position.every
         if position.kind == PositionKind.ENTROPY:

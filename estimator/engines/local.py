@@ -1,31 +1,28 @@
 """The local engine: any causal language model that transformers can load, on CPU or GPU, with a LoRA adapter to read.
 
-Base and adapter each keep their own cache of computed prefixes, so that going on after a paragraph costs the paragraph's
-own tokens; ``usage`` counts what was really computed.
+Base and adapter are networks of their own with caches of their own, so that going on after a paragraph costs the
+paragraph's own tokens; ``usage`` counts what was really computed.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import DynamicCache
 
-from estimator.engines import kernels
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
-from estimator.engines.cache import Prefix, PrefixCache
-from estimator.engines.decode import PREFILL_TOKENS, Compute, Decoder
-from estimator.engines.trees import layout, trees
+from estimator.engines.decode import Compute, Decoder
+from estimator.engines.network import Network, in_threads
 from estimator.positions import break_table
 from estimator.prompts import prompt_ids, text_ids
 from estimator.types import Segment, Tokens
 
+Pooled = dict[tuple[Tokens, Tokens], torch.Tensor]  # mean states by (prefix, continuation)
 FEW_PREFIXES = 8  # up to here a request is served from the prefix cache; beyond, as one batch
 MIN_ROWS_A_THREAD = 32
 
@@ -52,13 +49,13 @@ class LocalEngine:
         self.model, self.tokenizer, self.reader, self._name = model, tokenizer, reader, name
         self.level_ids, self.threads = list(level_ids), threads
         pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
-        for net in (model, reader):
-            if net is not None:
-                kernels.install(net)
         self.table = break_table(pieces)
         self.ends = _end_ids(model, tokenizer)
         self.decoder = Decoder(model, self.ends, self.table, max_rows)
-        self.base_cache, self.adapter_cache = PrefixCache(), PrefixCache()
+        self._base = Network(model, lambda n: self._count(prefilled=n))
+        self._base.check_head(name)
+        self._reads = None if reader is None else Network(reader, lambda n: self._count(scored=n))
+        self._pooled: Pooled = {}  # what the last samples left for ``embed``
         self._usage = Usage()
         self._lock, self._count_lock = threading.RLock(), threading.Lock()
 
@@ -98,26 +95,14 @@ class LocalEngine:
         stats = self.token_statistics([(prefix, continuation)])[0]
         return stats.logprobs, stats.entropies
 
-    @torch.inference_mode()
     def token_statistics(self, texts: Sequence[tuple[Tokens, Tokens]]) -> list[TokenStats]:
-        whole = [(*prefix, *continuation) for prefix, continuation in texts]
-        self._check_lengths(whole)
-        out: dict[int, TokenStats] = {}
+        self._check_lengths([(*prefix, *continuation) for prefix, continuation in texts])
         with self._lock:
-            for chunk in _chunks(sorted(range(len(whole)), key=lambda i: len(whole[i])), whole):
-                ids = self._padded([whole[i] for i in chunk])
-                hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-                for row, i in enumerate(chunk):
-                    written = slice(len(texts[i][0]), len(whole[i]))
-                    before = hidden[row, written.start - 1 : written.stop - 1]
-                    out[i] = _statistics(self.model.get_output_embeddings()(before).float(), ids[row, written])
-                self._count(prefilled=sum(len(whole[i]) for i in chunk))
-        return [out[i] for i in range(len(whole))]
+            return self._base.statistics(texts)
 
     @torch.inference_mode()
     def next_logprobs(self, prefixes: Sequence[Tokens], token_ids: Sequence[int]) -> NDArray[np.float64]:
-        states = self._last_states(prefixes)
-        logp = self.model.get_output_embeddings()(states).float().log_softmax(-1)
+        logp = self._base.head(self._last_states(prefixes)).float().log_softmax(-1)
         return logp[:, list(token_ids)].double().cpu().numpy()
 
     def hidden_states(self, prefixes: Sequence[Tokens]) -> NDArray[np.float64]:
@@ -126,17 +111,18 @@ class LocalEngine:
     def _last_states(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
         self._check_lengths(prefixes)
         with self._lock:
-            return self._read_nested(self.model, prefixes, "prefilled")
+            return self._base.last_states(prefixes)
 
+    @torch.inference_mode()
     def levels(self, prefixes: Sequence[Tokens]) -> list[tuple[float, ...]]:
-        reader = self._reader()
+        adapter = self._adapter()
         self._check_lengths(prefixes)
         with self._lock:
             if len(set(prefixes)) <= FEW_PREFIXES:
-                computed = self._compute_cached(reader, prefixes, self.adapter_cache, "scored")
+                computed = adapter.cached(prefixes)
                 logits = torch.stack([p.logits for p in computed]) if computed else torch.zeros(0, 1)
             else:
-                logits = reader.get_output_embeddings()(self._read_nested(reader, prefixes, "scored")).float()
+                logits = adapter.head(adapter.last_states(prefixes)).float()
         read = logits[:, self.level_ids].softmax(-1)
         if not read.isfinite().all():
             raise EngineError("the estimator's readout is not finite: its weights are damaged or do not fit the base model")
@@ -144,119 +130,52 @@ class LocalEngine:
 
     def adapter_hidden(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
         """The adapted model's last hidden state at each prefix's end, (prefixes, width): what other readouts start from."""
-        reader = self._reader()
+        adapter = self._adapter()
         self._check_lengths(prefixes)
         with self._lock:
-            return self._read_nested(reader, prefixes, "scored")
+            return adapter.last_states(prefixes)
 
-    def _reader(self) -> Any:
-        if self.reader is None:
+    def _adapter(self) -> Network:
+        if self._reads is None:
             raise EngineError(f"no estimator is loaded for {self.name}: name one with --estimator, or train one first")
-        return self.reader
+        return self._reads
 
-    @torch.inference_mode()
     def embed(self, texts: Sequence[tuple[Tokens, Tokens]]) -> torch.Tensor:
-        """Per (prefix, continuation) the mean last hidden state of the continuation's tokens, as the base model has it. A
-        prefix that several continuations share is computed once."""
-        rows = trees(texts)
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        out: dict[int, torch.Tensor] = {}
-
-        @torch.inference_mode()  # holds for one thread alone
-        def read(part: list[int]) -> None:
-            for chunk in _chunks(part, [r.token_ids for r in rows]):
-                ids, positions, sees = layout([rows[i] for i in chunk], self.decoder.device)
-                hidden = self.model.base_model(input_ids=ids, position_ids=positions, attention_mask=sees, use_cache=False)
-                for row, tree in enumerate(rows[i] for i in chunk):
-                    for i, span in zip(tree.members, tree.spans, strict=True):
-                        out[i] = hidden.last_hidden_state[row, span].float().mean(0)
-                self._count(prefilled=sum(len(rows[i]) for i in chunk))
-
-        parts = [order[t :: self.threads] for t in range(self.threads)]
+        """Per (prefix, continuation) the mean last hidden state of the continuation's tokens, as the base model has it. What
+        was kept while it was written (``Sampling.pool``) is not computed again."""
         with self._lock:
-            if len(parts) == 1:
-                read(order)
-            else:
-                with ThreadPoolExecutor(len(parts), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                    list(pool.map(read, parts))
-        return torch.stack([out[i] for i in range(len(texts))])
+            found = {text: self._pooled[text] for text in texts if text in self._pooled}
+            left = [text for text in dict.fromkeys(texts) if text not in found]
+            found.update(zip(left, self._base.embedded(left, self.threads), strict=True))
+        return torch.stack([found[text] for text in texts])
+
+    def forget(self) -> None:
+        """Empty the caches, as if nothing had been computed yet."""
+        for network in (self._base, self._reads):
+            if network is not None:
+                network.cache.entries.clear()
 
     def _run(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         distinct = dict.fromkeys(r.prefix for r in requests)
-        compute: Compute = self._compute_batch
-        keep = self.base_cache.put if sum(r.n for r in requests) <= FEW_PREFIXES else None
+        compute: Compute = self._base.batch
+        keep = self._base.cache.put if sum(r.n for r in requests) <= FEW_PREFIXES else None
         if len(distinct) <= FEW_PREFIXES:
-            computed = self._compute_cached(self.model, list(distinct), self.base_cache, "prefilled")
-            ready = dict(zip(distinct, computed, strict=True))
+            ready = dict(zip(distinct, self._base.cached(list(distinct)), strict=True))
             compute = lambda prefixes: [ready[p] for p in prefixes]  # noqa: E731
-        parts = _split(requests, self.threads)
-        if len(parts) == 1:
-            return self.decoder.run(requests, sampling, compute, keep)
-        with ThreadPoolExecutor(len(parts), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            done = list(pool.map(lambda part: self.decoder.run([r for _, r in part], sampling, compute), parts))
+        parts = split(requests, self.threads)
+        pooled: list[Pooled] = [{} for _ in parts]
+
+        def decoded(part: list[tuple[int, SampleRequest]], pooled: Pooled) -> list[list[Segment]]:
+            pool = None if sampling.pool is None else lambda prefix, first, state: pooled.setdefault((prefix, first), state)
+            return self.decoder.run([r for _, r in part], sampling, compute, keep, pool)
+
+        done = in_threads(decoded, parts, pooled)
+        self._pooled = {text: state for found in reversed(pooled) for text, state in found.items()}
         merged: list[list[Segment]] = [[] for _ in requests]
         for part, segments in zip(parts, done, strict=True):
             for (i, _), got in zip(part, segments, strict=True):
                 merged[i].extend(got)
         return merged
-
-    @torch.inference_mode()
-    def _compute_cached(self, net: Any, prefixes: Sequence[Tokens], cache: PrefixCache, purpose: str) -> list[Prefix]:
-        out = []
-        for tokens in prefixes:
-            known = cache.longest(tokens)
-            if known is None or known.length < len(tokens):
-                known = self._extend(net, known, tokens)
-                self._count(**{purpose: len(tokens) - known.cached})
-                cache.put(tokens, known)
-            out.append(known)
-        return out
-
-    def _extend(self, net: Any, known: Prefix | None, tokens: Tokens) -> Prefix:
-        """Compute the tokens behind a known prefix, and these alone."""
-        past = DynamicCache()
-        if known is not None:
-            for layer, (keys, values) in enumerate(zip(known.keys, known.values, strict=True)):
-                past.update(keys[None], values[None], layer)
-        begin = 0 if known is None else known.length
-        ids = torch.tensor([tokens[begin:]], device=self.decoder.device)
-        output = net(input_ids=ids, past_key_values=past, use_cache=True, logits_to_keep=1)
-        keys, values = _stacked(past)
-        return Prefix(keys[:, 0], values[:, 0], output.logits[0, -1].float(), cached=begin)
-
-    @torch.inference_mode()
-    def _compute_batch(self, prefixes: Sequence[Tokens]) -> list[Prefix]:
-        """Right-padded: under causal attention no token sees the padding behind it."""
-        lengths = [len(p) for p in prefixes]
-        past = DynamicCache()
-        hidden = self.model.base_model(input_ids=self._padded(prefixes), past_key_values=past, use_cache=True)
-        last = hidden.last_hidden_state[torch.arange(len(lengths)), torch.tensor(lengths) - 1]
-        logits = self.model.get_output_embeddings()(last).float()
-        self._count(prefilled=sum(lengths))
-        keys, values = _stacked(past)
-        return [Prefix(keys[:, i, :, :n], values[:, i, :, :n], logits[i]) for i, n in enumerate(lengths)]
-
-    @torch.inference_mode()
-    def _read_nested(self, net: Any, prefixes: Sequence[Tokens], purpose: str) -> torch.Tensor:
-        """The last hidden state at each prefix's end; a prefix that begins a longer one is read off the longer one's pass."""
-        whole: list[Tokens] = []
-        place: dict[Tokens, int] = {}
-        for tokens in sorted(set(prefixes), reverse=True):  # a longer text comes directly before what begins it
-            if not whole or whole[-1][: len(tokens)] != tokens:
-                whole.append(tokens)
-            place[tokens] = len(whole) - 1
-        rows: dict[Tokens, torch.Tensor] = {}
-        for chunk in _chunks(sorted(range(len(whole)), key=lambda i: len(whole[i])), whole):
-            hidden = net.base_model(input_ids=self._padded([whole[i] for i in chunk]), use_cache=False)
-            inside = {i: r for r, i in enumerate(chunk)}
-            for tokens in (t for t, i in place.items() if i in inside):
-                rows[tokens] = hidden.last_hidden_state[inside[place[tokens]], len(tokens) - 1]
-            self._count(**{purpose: sum(len(whole[i]) for i in chunk)})
-        return torch.stack([rows[p] for p in prefixes])
-
-    def _padded(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
-        width = max(map(len, prefixes))
-        return torch.tensor([[*p, *[0] * (width - len(p))] for p in prefixes], device=self.decoder.device)
 
     def _check_lengths(self, prefixes: Sequence[Tokens], room: int = 0) -> None:
         longest = max(map(len, prefixes), default=0)
@@ -270,46 +189,17 @@ class LocalEngine:
             self._usage = replace(self._usage, **{k: getattr(self._usage, k) + n for k, n in tokens.items()})
 
 
-def _statistics(logits: torch.Tensor, chosen: torch.Tensor) -> TokenStats:
-    """``logits`` (tokens, vocabulary) from which the ``chosen`` tokens came."""
-    logp = logits.log_softmax(-1)
-    best = logp.topk(min(20, logp.shape[-1]), dim=-1).values
-    columns = (
-        logp.gather(1, chosen[:, None])[:, 0],
-        -(logp.exp() * logp).nan_to_num(0.0).sum(-1),
-        best[:, 0].exp(),
-        best.mean(-1),
-    )
-    return TokenStats(*(tuple(column.tolist()) for column in columns))
-
-
-def _stacked(past: DynamicCache) -> tuple[torch.Tensor, torch.Tensor]:
-    """Keys and values of a cache as (layers, rows, kv_heads, length, head_dim)."""
-    layers: list[Any] = list(past.layers)
-    return torch.stack([layer.keys for layer in layers]), torch.stack([layer.values for layer in layers])
-
-
-def _chunks(order: Sequence[int], texts: Sequence[Tokens]) -> Iterator[list[int]]:
-    """Runs of ``order`` (by length) that hold about ``PREFILL_TOKENS`` tokens each."""
-    chunk: list[int] = []
-    for i in order:
-        if chunk and (len(chunk) + 1) * len(texts[i]) > PREFILL_TOKENS:
-            yield chunk
-            chunk = []
-        chunk.append(i)
-    if chunk:
-        yield chunk
-
-
-def _split(requests: Sequence[SampleRequest], threads: int) -> list[list[tuple[int, SampleRequest]]]:
-    """Requests as at most ``threads`` parts with about equal rows; a request of many samples may be cut in two."""
+def split(requests: Sequence[SampleRequest], threads: int) -> list[list[tuple[int, SampleRequest]]]:
+    """Requests as at most ``threads`` parts with equal rows and about equal work: prefixes of like length, whose continuations
+    tend to be alike too, are dealt out in turn. A request of many samples may be cut in two."""
     total = sum(r.n for r in requests)
     if threads <= 1 or total < MIN_ROWS_A_THREAD * threads:
         return [list(enumerate(requests))]
     parts: list[list[tuple[int, SampleRequest]]] = [[]]
     room = share = -(-total // threads)
-    for i, request in enumerate(requests):
-        done = 0
+    by_length = sorted(range(len(requests)), key=lambda i: len(requests[i].prefix))
+    for i in (i for t in range(threads) for i in by_length[t::threads]):
+        request, done = requests[i], 0
         while done < request.n:
             if room == 0:
                 parts.append([])

@@ -71,8 +71,7 @@ def overhead(engine: LocalEngine, scorer: Scorer, policy: Policy, asked: Sequenc
 
 def forget(engine: LocalEngine) -> None:
     """Neither side is to find in the cache what the other one computed."""
-    engine.base_cache.entries.clear()
-    engine.adapter_cache.entries.clear()
+    engine.forget()
 
 
 def generate(engine: LocalEngine, policy: Policy, question: str) -> None:
