@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,12 +67,17 @@ def _listener(*sinks: Emit | None) -> tuple[list[Header], Emit]:
 
 def names_of(loaded: Loaded) -> Names:
     """What the trace's header says about the model."""
+    return Names(loaded.model, loaded.estimator, loaded.engine.name, dict(loaded.hashes), _versions() | loaded.facts)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Looked up once a process: it takes as long as a paragraph of a small model."""
     versions = {"python": platform.python_version()}
     for package in RECORDED_PACKAGES:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
-    versions |= loaded.facts
-    return Names(loaded.model, loaded.estimator, loaded.engine.name, dict(loaded.hashes), versions)
+    return versions
 
 
 def open_trace(stack: ExitStack, path: Path | None) -> TraceWriter | None:

@@ -26,7 +26,7 @@ from graphs.events import (
 )
 from graphs.instruments import Instruments
 from graphs.outcome import branch_record, conclude
-from graphs.policy import decide
+from graphs.policy import Action, decide
 from graphs.state import (
     BranchState,
     DecisionState,
@@ -60,7 +60,9 @@ class Nodes:
         """Prompt the question and score it: what is the chance before anything is written?"""
         started, meter = self.use.clock(), self.use.meter()
         prompt_ids = self.use.engine.prompt_ids(state["question"])
-        score = score_state(meter.score([Answer(prompt_ids)])[0])
+        bare = Answer(prompt_ids)
+        with self.use.writing_on(bare, min(self.use.policy.budget, self.use.context_room(bare))):
+            score = score_state(meter.score([bare])[0])
         cost = {"scored_tokens": meter.scored_tokens, "seconds": meter.seconds}
         self.emit(QuestionEvent(prompt_tokens=len(prompt_ids), score=Score(**score), **cost))
         return {
@@ -86,8 +88,12 @@ class Nodes:
 
     def estimate(self, state: State) -> Update:
         """Score the answer so far. A look-ahead branch has been scored already."""
-        branch, meter = state["branch"], self.use.meter()
-        score = branch["score"] if branch is not None else score_state(meter.score([answer_of(state)])[0])
+        branch, meter, answer = state["branch"], self.use.meter(), answer_of(state)
+        if branch is not None:
+            score = branch["score"]
+        else:
+            with self.use.writing_on(answer, self._room(state, answer)):
+                score = score_state(meter.score([answer])[0])
         cost = {"scored_tokens": meter.scored_tokens, "seconds": meter.seconds}
         self.emit(ScoreEvent(index=last_index(state), score=Score(**score), **cost))
         counters = counted(state, scoring=meter.scored_tokens, score=meter.seconds)
@@ -145,6 +151,8 @@ class Nodes:
         standing = standing_of(state, stated=stated, full=self.use.context_room(answer_of(state)) < 1)
         decision = decide(standing, self.use.policy)
         action = decision.action.value
+        goes_on = decision.action is Action.CONTINUE
+        self.use.drop_begun(state["prompt_ids"], answer_of(state).token_ids if goes_on else ())
         facts = {**asdict(standing), "scores": list(standing.scores)}
         self.emit(DecisionEvent(index=last_index(state), action=action, reason=decision.reason, cut=decision.cut, **facts))
         chosen = DecisionState(action=action, reason=decision.reason, cut=decision.cut, budget_spent=decision.budget_spent)

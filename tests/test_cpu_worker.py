@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from controller.vllm_worker.cpu_worker import TOP, expand, expand_slice, shrink, with_top
+from controller.vllm_worker.cpu_worker import TOP, add_products, groups_of, with_top
 
 WIDTH, RANK, ADAPTERS = 6, 3, 2
 
@@ -16,20 +16,14 @@ def drawn(*shape: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("indices", [[0, 0, 0], [-1, -1, -1], [1, -1, 0, 1, 1, -1]])
 def test_a_token_is_multiplied_with_its_own_adapter(indices: list[int]) -> None:
-    which = torch.tensor(indices)
-    x, a, b = drawn(len(indices), WIDTH), drawn(ADAPTERS, 1, RANK, WIDTH), drawn(ADAPTERS, 1, WIDTH, RANK)
-    inner, before = torch.full((len(indices), RANK), 9.0), drawn(len(indices), 2 * WIDTH)
-    output, sliced, set_ = before.clone(), before.clone(), before.clone()
-    shrink(x, a, inner, which, 0.5)
-    expand(inner, b, output, which)
-    expand_slice(inner, b, sliced, which, WIDTH, WIDTH - 2)
-    expand(inner, b, set_, which, add_inputs=False)
+    x, before = drawn(len(indices), WIDTH), drawn(len(indices), 7)
+    down = [drawn(ADAPTERS, 1, RANK, WIDTH), drawn(ADAPTERS, 1, RANK, WIDTH) + 1]
+    up = [drawn(ADAPTERS, 1, 4, RANK), drawn(ADAPTERS, 1, 3, RANK)]  # two layers in one, of 4 and of 3 columns
+    output = before.clone()
+    add_products(output, x, down, up, groups_of(torch.tensor(indices)))
     for t, i in enumerate(indices):
-        delta = b[i, 0] @ (0.5 * a[i, 0] @ x[t]) if i >= 0 else torch.zeros(WIDTH)
-        torch.testing.assert_close(output[t], before[t] + torch.cat([delta, torch.zeros(WIDTH)]))
-        torch.testing.assert_close(set_[t], torch.cat([delta, before[t, WIDTH:]]))
-        shifted = torch.cat([torch.zeros(WIDTH), delta[: WIDTH - 2], torch.zeros(2)])
-        torch.testing.assert_close(sliced[t], before[t] + shifted)
+        delta = torch.cat([b[i, 0] @ (a[i, 0] @ x[t]) for a, b in zip(down, up, strict=True)]) if i >= 0 else torch.zeros(7)
+        torch.testing.assert_close(output[t], before[t] + delta)
 
 
 def test_a_request_beside_a_score_keeps_its_highest_log_probabilities() -> None:

@@ -136,6 +136,25 @@ class NextToken(Protocol):
         ...
 
 
+class Begun(Protocol):
+    """A segment that is being written. Whoever begins one either waits for it or cancels it."""
+
+    def result(self) -> Segment:
+        """The segment, waited for; raises what ``Engine.sample`` would have raised."""
+        ...
+
+    def cancel(self) -> None: ...
+
+
+@runtime_checkable
+class WritesAhead(Protocol):
+    """An engine that can write while it is asked for other things."""
+
+    def begin(self, request: SampleRequest, sampling: Sampling) -> Begun | None:
+        """Start what ``sample`` would give for this request of one sample; None where it would hold up what is asked next."""
+        ...
+
+
 @runtime_checkable
 class HiddenStates(Protocol):
     """An engine that shows the base model's last hidden state."""

@@ -81,11 +81,18 @@ class ServerClient:
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for a coroutine on the client's own loop; an interruption of the wait cancels it."""
+        return self.wait(self.start(work))
+
+    def start(self, work: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
+        """Let a coroutine run on the client's own loop; ``wait`` gives its result."""
         with self._gate:
             if self._closed:
                 work.close()
                 raise EngineUnreachable(f"the connection to {self.address} was closed")
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def wait(self, future: concurrent.futures.Future[Result]) -> Result:
+        """The result of what was started; an interruption of the wait cancels it."""
         try:
             return future.result()
         except concurrent.futures.CancelledError:

@@ -11,8 +11,9 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -36,6 +37,21 @@ PLAIN = {
     "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0,
     "add_special_tokens": False, "return_token_ids": True, "return_tokens_as_token_ids": True,
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class BegunSegment:
+    """One sample that the server is writing."""
+
+    client: ServerClient
+    future: Future[list[Segment]]
+
+    def result(self) -> Segment:
+        return self.client.wait(self.future)[0]
+
+    def cancel(self) -> None:
+        """The connection is closed, at which the server stops."""
+        self.future.cancel()
 
 
 class VllmEngine:
@@ -99,9 +115,14 @@ class VllmEngine:
 
     def sample(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         self._check_lengths([r.prefix for r in requests])
-        results = self.client.run(_all(self._sampled(r, sampling) for r in requests))
-        self._count(generated=sum(len(s.token_ids) for segments in results for s in segments))
-        return results
+        return self.client.run(_all(self._sampled(r, sampling) for r in requests))
+
+    def begin(self, request: SampleRequest, sampling: Sampling) -> BegunSegment | None:
+        """See ``estimator.engines.base.WritesAhead``. Where scores and generation take turns, a score would wait for it."""
+        if self.turns is not None:
+            return None
+        self._check_lengths([request.prefix])
+        return BegunSegment(self.client, self.client.start(self._sampled(request, sampling)))
 
     def annotate(self, prefix: Tokens, continuation: Tokens) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Each token is drawn again from a prompt that ends before it, with no other token allowed: log-probabilities of a
@@ -133,6 +154,7 @@ class VllmEngine:
                 segments = await self.client.stream(COMPLETIONS, body, partial(self._streamed, request.prefix, n, sampling))
             else:
                 segments = await self.client.post(COMPLETIONS, body, partial(self._segments, request.prefix, n, sampling))
+        self._count(generated=sum(len(s.token_ids) for s in segments) * (request.n // n))
         return segments if n == request.n else segments * request.n
 
     def _body(self, prefix: Tokens, sampling: Sampling) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from estimator.engines.base import SampleRequest, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.loading import load_engine
@@ -67,6 +69,7 @@ def measure(per_kind: int, settings: LabelSettings, threads: int, rounds: int) -
         **{name: samples[name] for name in ("drawn", "bound", "tokens")},
         **{name: getattr(settings, name) for name in ("k", "clusters", "truncations", "chunk")},
         "threads": threads,
+        "processor": torch.backends.cpu.get_cpu_capability(),
         "load": os.getloadavg()[0],
     }
 

@@ -6,7 +6,8 @@
 - **segments**: the same answers paragraph by paragraph, no scores;
 - **solve**: the whole machine with a score at every paragraph.
 
-The rounds are interleaved, so that a noisy moment hits all. ``--local`` measures segments against solve in this process.
+The rounds are interleaved, so that a noisy moment hits all. ``alone`` is the same for one question at a time, of ``--alone``
+of the questions. ``--local`` measures segments against solve in this process.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
 from controller.assemble import Run
 from controller.batch import Job, solve_all
@@ -110,6 +112,7 @@ def main() -> None:
     parser.add_argument("--local", action="store_true", help="the local engine, one question at a time")
     parser.add_argument("--count", type=int, default=200, help="questions")
     parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--alone", type=int, default=24, help="questions that are also asked one at a time")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -117,7 +120,9 @@ def main() -> None:
     asked = [q.text for kind in KINDS for q in questions(kind, "test", each, 31)][: args.count]
     concurrency = 1 if args.local else args.concurrency
     loaded = load() if args.local else load_served(ServerClient(args.base_url, concurrency=8 * concurrency))
-    report = measure(loaded, asked, concurrency, args.rounds) | {"engine": loaded.engine.name, "facts": loaded.facts}
+    report = measure(loaded, asked, concurrency, args.rounds)
+    report["alone"] = measure(loaded, asked[:: len(asked) // args.alone][: args.alone], 1, args.rounds)
+    report |= {"engine": loaded.engine.name, "facts": loaded.facts, "processor": torch.backends.cpu.get_cpu_capability()}
     print(json.dumps(report, indent=1))
     if args.out:
         args.out.write_text(json.dumps(report, indent=1) + "\n")

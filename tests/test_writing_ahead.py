@@ -1,0 +1,125 @@
+"""While a text is scored, an engine that can already writes on: the same run, and nothing is left behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from estimator.engines.base import EngineError, SampleRequest, Sampling, WritesAhead
+from estimator.engines.scripted import ScriptedEngine
+from estimator.loading import Loaded
+from estimator.scorers.scripted import ScriptedScorer
+from estimator.types import Answer, Segment
+from graphs.events import DecisionEvent, RevisionEvent, SegmentEvent
+from graphs.policy import Policy
+from tests.scenarios import GOOD, World, of, run, scene, worlds
+
+
+class Ahead(ScriptedEngine):
+    """The scripted engine with segments that can be begun; ``log`` keeps what became of each."""
+
+    def begin(self, request: SampleRequest, sampling: Sampling) -> Kept:
+        segment = self._segment(request.prefix, request.first_index, sampling)
+        self.log.append(begun := Kept(request.prefix, segment))
+        return begun
+
+    @property
+    def log(self) -> list[Kept]:
+        return self.__dict__.setdefault("_log", [])
+
+
+class Kept:
+    def __init__(self, prefix: tuple[int, ...], segment: Segment) -> None:
+        self.prefix, self.segment, self.end = prefix, segment, ""
+
+    def result(self) -> Segment:
+        self.end = "used"
+        return self.segment
+
+    def cancel(self) -> None:
+        self.end = "cancelled"
+
+
+def writing_ahead(parts: tuple[ScriptedEngine, Any]) -> tuple[Ahead, Any]:
+    engine, scorer = parts
+    engine.__class__ = Ahead
+    assert isinstance(engine, Ahead) and isinstance(engine, WritesAhead)
+    return engine, scorer
+
+
+def facts(events: Sequence[Any]) -> list[dict[str, Any]]:
+    """What happened, without the clock and the engine's name."""
+    return [e.model_dump(exclude={"seconds", "engine"}) for e in events]
+
+
+@given(worlds(look_ahead=False))
+def test_a_run_is_the_same_and_every_segment_that_was_begun_is_used_or_cancelled(world: World) -> None:
+    _, plain = run(world.parts(), world.policy)
+    engine, scorer = writing_ahead(world.parts())
+    _, events = run((engine, scorer), world.policy)
+    assert facts(events) == facts(plain)
+    assert {begun.end for begun in engine.log} <= {"used", "cancelled"}
+    used, went_on = [b for b in engine.log if b.end == "used"], [e for e in of(DecisionEvent, events) if e.action == "continue"]
+    assert len(used) == len(went_on) or of(RevisionEvent, events)  # an old branch that comes back was dropped before
+
+
+def test_nothing_is_begun_behind_a_complete_answer_or_beside_a_look_ahead() -> None:
+    engine, scorer = writing_ahead(scene(GOOD))
+    _, events = run((engine, scorer), Policy())
+    assert len(engine.log) == len(of(SegmentEvent, events))
+    engine, scorer = writing_ahead(scene(GOOD))
+    run((engine, scorer), Policy(width=2, depth=1))
+    assert engine.log == []
+
+
+def test_a_score_that_fails_cancels_what_was_begun() -> None:
+    engine, _ = writing_ahead(scene(GOOD))
+
+    def broken(_: Answer) -> float:
+        raise EngineError("the estimator is gone")
+
+    with pytest.raises(EngineError, match="gone"):
+        run((engine, ScriptedScorer(broken)), Policy())
+    assert [begun.end for begun in engine.log] == ["cancelled"]
+
+
+# On a real server
+
+
+def test_what_a_server_began_is_what_it_would_have_written(served: Loaded) -> None:
+    engine = served.fork().engine if served.fork is not None else served.engine
+    assert isinstance(engine, WritesAhead)
+    request = SampleRequest(engine.prompt_ids("Tom has 3 pens and buys 4 more. How many pens does he have?"), seed=5)
+    sampling = Sampling(max_tokens=30)
+    begun = engine.begin(request, sampling)
+    assert begun is not None
+    engine.levels([request.prefix])  # meets it in one batch
+    segment = begun.result()
+    assert segment.token_ids == engine.sample([request], sampling)[0][0].token_ids
+    assert engine.usage.generated == 2 * len(segment.token_ids)
+
+
+def test_a_server_stops_what_is_cancelled(served: Loaded) -> None:
+    engine: Any = served.fork().engine if served.fork is not None else served.engine
+    request = SampleRequest(engine.prompt_ids("How many legs do 3 dogs have?"), seed=5)
+    begun = engine.begin(request, Sampling(max_tokens=900, temperature=5.0))
+    begun.cancel()
+    assert isinstance(begun.future, Future) and begun.future.cancelled()
+    deadline = time.monotonic() + 60
+    while _running(engine) > 0:
+        assert time.monotonic() < deadline, "the server writes on for nobody"
+        time.sleep(0.1)
+    assert engine.usage.generated == 0
+
+
+def _running(engine: Any) -> float:
+    """Requests that the server is working on, by its own account."""
+    import httpx
+
+    lines = httpx.get(f"{engine.client.base_url}/metrics", timeout=30).text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:num_requests_running"))
