@@ -9,8 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from controller.commands import doctor, evaluate, label, replay, score, serve, solve, train, tune
+from controller.errors import ExitCode, say
 
 PACKAGE = "finece-controller"
 
@@ -53,12 +55,18 @@ def package_version() -> str:
 
 
 def main() -> None:
-    """Entry point. A character that the screen's encoding lacks is spelt out instead of ending the run."""
+    """Entry point. A character that the screen's encoding lacks is spelt out instead of ending the run, and what was asked
+    wrongly is one line like every other error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except TyperException as error:
+        if message := error.format_message():  # none where the help has been shown instead
+            context = getattr(error, "ctx", None)
+            say(f"error: {message.rstrip('.')}: see {context.command_path if context else app.info.name} --help")
+        sys.exit(ExitCode.USAGE)
     except BrokenPipeError:
         # Whoever read our output has gone: nothing is wrong, and the interpreter must not complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

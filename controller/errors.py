@@ -42,12 +42,13 @@ class Failure(RuntimeError):
 
 
 @contextmanager
-def reported() -> Iterator[None]:
-    """Inside, a known failure ends the process with its exit code and one line on stderr; a bug stays loud."""
+def reported(go_on: str = "") -> Iterator[None]:
+    """Inside, a known failure ends the process with its exit code and one line on stderr; a bug stays loud. ``go_on`` is how
+    an interrupted run is taken up again, where it can be."""
     try:
         yield
     except KeyboardInterrupt:
-        say("interrupted")
+        say(f"interrupted: {go_on}" if go_on else "interrupted")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:
         raise

@@ -14,6 +14,7 @@ import pytest
 
 import controller
 from controller import assemble, diagnosis, screen
+from controller.cli import main
 from estimator.engines.base import EngineError, EngineUnreachable, SampleRequest, Sampling
 from estimator.loading import Check
 from estimator.positions import Position
@@ -449,6 +450,24 @@ def test_version_and_usage():
     assert invoke("--version").stdout.startswith("controller ")
     assert invoke("nonsense").exit_code == 2
     assert invoke().exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["solve", "--seed", "abc"], "'--seed'"),
+        (["nonsense"], "'nonsense'"),
+        (["tune"], "QUESTIONS"),
+        (["solve", GOOD, "--nope"], "--nope"),
+        (["solve", GOOD, "one too many"], "one too many"),
+    ],
+)
+def test_what_is_asked_wrongly_is_one_line_that_names_the_help(monkeypatch, capsys, arguments, said):
+    monkeypatch.setattr(sys, "argv", ["controller", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    [line] = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2 and said in line and line.startswith("controller: error: ") and line.endswith("--help")
 
 
 def test_reader_that_goes_away_is_no_failure_of_ours(tmp_path):

@@ -25,6 +25,7 @@ def cases(embedded: Any) -> list[Case]:
 def test_a_value_is_the_mean_of_the_confidence_here_and_at_the_ends_of_the_drafts(embedded: Any, cases: list[Case]) -> None:
     engine, scorer, pool = embedded.engine, embedded.scorer, SamplePool(embedded.engine, 3, seed=4, max_tokens=200)
     got = Drafts(scorer, pool, 2).score(cases)
+    assert got.drawn is not None and (2 * got.drawn == got.tokens).all()  # the adapter's reading takes time of its own
     for case, value, tokens in zip(cases, got.values, got.tokens, strict=True):
         [drawn] = pool.draw([case.answer])
         parts = [(*case.answer.segments, *cut(s, Position(), engine.table)) for s in drawn.segments[:2]]

@@ -81,7 +81,7 @@ def test_json_tells_the_run():
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (("missing.jsonl",), 1),
+        (("missing.jsonl",), 2),
         (("pens.jsonl", "--policy", "missing.toml"), 2),
         (("pens.jsonl", "--speed", "0"), 2),
         (("pens.jsonl", "--step"), 2),  # no terminal to wait at

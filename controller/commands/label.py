@@ -62,7 +62,7 @@ def command(
     flags = {
         "position": position, "seed": seed, "model": model, "engine": engine, "base_url": base_url, "threads": threads,
     }  # fmt: skip
-    with reported():
+    with reported(go_on="the same command goes on from here"):
         _label(questions, out, kind, wanted, flags, json, llama_factory, config)
 
 

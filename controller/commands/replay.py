@@ -51,6 +51,8 @@ def _replay(
         from graphs.policy_file import load_policy
 
         policy = load_policy(policy_file)
+    if not path.exists():
+        raise UsageError(f"no trace at {path}: check the path")
     trace = read_trace(path)
     others = {} if policy is None else playback.alternatives(trace, policy)
     for kind, target in pictures.items():

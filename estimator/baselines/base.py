@@ -35,10 +35,12 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Scores:
     """One finite number a case, higher is surer, and the tokens each cost beyond writing the answer itself (prefilled and
-    generated, counted and not estimated)."""
+    generated, counted and not estimated). ``drawn`` are those of them that went into fresh samples; None where, if any were
+    drawn, all did."""
 
     values: NDArray[np.float64]  # (cases,)
     tokens: NDArray[np.float64]  # (cases,)
+    drawn: NDArray[np.float64] | None = None  # (cases,)
 
 
 class Baseline(Protocol):

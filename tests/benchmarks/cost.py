@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from estimator.engines.base import SampleRequest, Sampling
 from estimator.engines.local import LocalEngine
@@ -47,14 +48,14 @@ def overhead(engine: LocalEngine, scorer: Scorer, policy: Policy, asked: Sequenc
     """Seconds of solving and of plain generation over the same questions, and the share of solving spent on scores."""
     solving, generating, scoring, answered, scored = [], [], 0.0, 0, 0
     for question in asked:
-        forget(engine)
+        engine.forget()  # neither side is to find in the cache what the other one computed
         started = time.monotonic()
         result = solve(question, engine, scorer, policy, seed=1)
         solving.append(time.monotonic() - started)
         scoring += result.seconds["score"]
         answered += result.tokens["answer"]
         scored += result.tokens["scoring"]
-        forget(engine)
+        engine.forget()
         started = time.monotonic()
         generate(engine, policy, question)
         generating.append(time.monotonic() - started)
@@ -67,11 +68,6 @@ def overhead(engine: LocalEngine, scorer: Scorer, policy: Policy, asked: Sequenc
         "answer_tokens": answered,
         "scored_tokens": scored,
     }
-
-
-def forget(engine: LocalEngine) -> None:
-    """Neither side is to find in the cache what the other one computed."""
-    engine.forget()
 
 
 def generate(engine: LocalEngine, policy: Policy, question: str) -> None:
@@ -132,6 +128,7 @@ def main() -> None:
     loaded = load()
     assert isinstance(loaded.engine, LocalEngine)
     report = overhead(loaded.engine, loaded.scorer, ALWAYS_ON, asked)
+    report["processor"] = torch.backends.cpu.get_cpu_capability()
     report["start_to_first_paragraph_seconds"] = first_paragraph()
     if args.large:
         with tempfile.TemporaryDirectory() as folder:

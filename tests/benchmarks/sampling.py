@@ -84,6 +84,8 @@ def rate(side: Any, base: Path, samples: int, processes: int = 2) -> float:
 
 
 def main() -> None:
+    import torch
+
     from estimator.loading import EMBEDDED, base_dir
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -100,6 +102,7 @@ def main() -> None:
             f"generate {theirs[-1]:.0f} tokens/s, engine {ours[-1]:.0f} tokens/s, ratio {ours[-1] / theirs[-1]:.2f}", flush=True
         )
     report = {"generate": max(theirs), "engine": max(ours), "ratio": max(ours) / max(theirs), "rows": ROWS, "tokens": TOKENS}
+    report["processor"] = torch.backends.cpu.get_cpu_capability()
     print(json.dumps(report))
     if args.out:
         args.out.write_text(json.dumps(report, indent=1) + "\n")

@@ -6,8 +6,9 @@
 - **segments**: the same answers paragraph by paragraph, no scores;
 - **solve**: the whole machine with a score at every paragraph.
 
-The rounds are interleaved, so that a noisy moment hits all. ``alone`` is the same for one question at a time, of ``--alone``
-of the questions. ``--local`` measures segments against solve in this process.
+Tokens/s are of answers; ``computed`` counts what the server really computed, by its own account: prompts and score prompts
+beyond its prefix cache, and what it wrote. The rounds are interleaved, so that a noisy moment hits all. ``alone`` is the
+same for other questions, one at a time. ``--local`` measures segments against solve in this process.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import torch
 
@@ -29,6 +31,7 @@ from controller.batch import Job, solve_all
 from controller.questions import Asked
 from estimator.engines.base import SampleRequest, Sampling
 from estimator.engines.client import ServerClient
+from estimator.engines.vllm import VllmEngine
 from estimator.loading import Loaded, load
 from estimator.positions import Position
 from estimator.served import load_served
@@ -61,25 +64,41 @@ def segments(loaded: Loaded, question: str, seed: int) -> int:
 
 
 def timed(loaded: Loaded, asked: Sequence[str], work: Work, concurrency: int, seed: int) -> dict[str, float]:
-    started = time.monotonic()
+    before, started = computed(loaded), time.monotonic()
     with ThreadPoolExecutor(concurrency) as pool:
         tokens = sum(pool.map(lambda q: work(loaded, q, seed), asked))
-    return _rate(tokens, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return _rate(tokens, computed(loaded) - before, seconds)
+
+
+def computed(loaded: Loaded) -> float:
+    """Tokens that the server has computed since it started; here, what the local engine counts."""
+    if not isinstance(loaded.engine, VllmEngine):
+        usage = loaded.engine.usage
+        return float(usage.prefilled + usage.generated + usage.scored)
+    lines = httpx.get(f"{loaded.engine.client.base_url}/metrics", timeout=60).text.splitlines()
+
+    def total(name: str) -> float:
+        return sum(
+            float(line.split()[-1]) for line in lines if line.startswith((f"vllm:{name}_total{{", f"vllm:{name}_total "))
+        )
+
+    return total("prompt_tokens") - total("prompt_tokens_cached") + total("generation_tokens")
 
 
 def solved(loaded: Loaded, asked: Sequence[str], concurrency: int, seed: int) -> dict[str, float]:
     """``solve --file``, with its tokens by purpose."""
-    stream, started = io.StringIO(), time.monotonic()
+    stream, before, started = io.StringIO(), computed(loaded), time.monotonic()
     solve_all(Run(loaded, ALWAYS_ON, seed), [Job(Asked(q)) for q in asked], stream, concurrency)
     seconds = time.monotonic() - started
     rows = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [r["question"] for r in rows] == list(asked)
     purposes = {f"{p}_tokens": float(sum(r["tokens"][p] for r in rows)) for p in rows[0]["tokens"]}
-    return _rate(int(purposes["answer_tokens"]), seconds) | purposes
+    return _rate(int(purposes["answer_tokens"]), computed(loaded) - before, seconds) | purposes
 
 
-def _rate(tokens: int, seconds: float) -> dict[str, float]:
-    return {"tokens": float(tokens), "seconds": seconds, "tokens_per_second": tokens / seconds}
+def _rate(tokens: int, computed: float, seconds: float) -> dict[str, float]:
+    return {"tokens": float(tokens), "computed": computed, "seconds": seconds}
 
 
 def measure(loaded: Loaded, asked: Sequence[str], concurrency: int, rounds: int) -> dict[str, Any]:
@@ -92,13 +111,16 @@ def measure(loaded: Loaded, asked: Sequence[str], concurrency: int, rounds: int)
         resident.append(psutil.Process().memory_info().rss / 2**20)
     total = {k: {field: sum(r[field] for r in runs) for field in runs[0]} for k, runs in sides.items()}
     rate = {k: t["tokens"] / t["seconds"] for k, t in total.items()}
+    busy = {k: t["computed"] / t["seconds"] for k, t in total.items()}
     per_token = {k: t["seconds"] / t["tokens"] for k, t in total.items()}
     return {
         "questions": len(asked),
         "concurrency": concurrency,
         "rounds": rounds,
         "tokens_per_second": rate,
+        "computed_per_second": busy,
         "throughput_of_plain": rate["solve"] / rate["plain"],
+        "computed_of_plain": busy["solve"] / busy["plain"],
         "cost_of_knowing_against_plain": per_token["solve"] / per_token["plain"],
         "cost_of_knowing_against_segments": per_token["solve"] / per_token["segments"],
         "tokens_by_purpose": {k: v for k, v in total["solve"].items() if k.endswith("_tokens")},
@@ -112,16 +134,17 @@ def main() -> None:
     parser.add_argument("--local", action="store_true", help="the local engine, one question at a time")
     parser.add_argument("--count", type=int, default=200, help="questions")
     parser.add_argument("--concurrency", type=int, default=16)
-    parser.add_argument("--alone", type=int, default=24, help="questions that are also asked one at a time")
+    parser.add_argument("--alone", type=int, default=24, help="questions that are asked one at a time")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    each = -(-args.count // len(KINDS))
-    asked = [q.text for kind in KINDS for q in questions(kind, "test", each, 31)][: args.count]
+    each = -(-(args.count + args.alone) // len(KINDS))
+    drawn = [q.text for together in zip(*(questions(k, "test", each, 31) for k in KINDS), strict=True) for q in together]
+    asked, alone = drawn[: args.count], drawn[args.count :][: args.alone]
     concurrency = 1 if args.local else args.concurrency
     loaded = load() if args.local else load_served(ServerClient(args.base_url, concurrency=8 * concurrency))
     report = measure(loaded, asked, concurrency, args.rounds)
-    report["alone"] = measure(loaded, asked[:: len(asked) // args.alone][: args.alone], 1, args.rounds)
+    report["alone"] = measure(loaded, alone, 1, args.rounds)
     report |= {"engine": loaded.engine.name, "facts": loaded.facts, "processor": torch.backends.cpu.get_cpu_capability()}
     print(json.dumps(report, indent=1))
     if args.out:

@@ -115,9 +115,18 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
     of_serving = "`python -m tests.benchmarks.serving`"
     asked = f"vLLM on this CPU, {serving['rounds']} times {serving['questions']} questions, {serving['concurrency']} at once"
     rates = serving["tokens_per_second"]
+    computed, alone = serving["computed_per_second"], serving["alone"]
     yield (
         f"| {asked}: tokens/s of solving against plain completions | {rates['solve']:.0f} against {rates['plain']:.0f}: "
         f"{serving['throughput_of_plain']:.2f} | {of_serving} |"
+    )
+    yield (
+        f"| the same, all that the server computes, score prompts included | {computed['solve']:.0f} against "
+        f"{computed['plain']:.0f}: {serving['computed_of_plain']:.2f} | {of_serving} |"
+    )
+    yield (
+        f"| one question at a time on that server ({alone['rounds']} times {alone['questions']}): time of solving against "
+        f"plain completions | {alone['cost_of_knowing_against_plain']:.2f}x | {of_serving} |"
     )
     labelling = load("labelling")
     yield (

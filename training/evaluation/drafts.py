@@ -51,7 +51,8 @@ class Drafts:
         drafts = [self._draft(c.answer, s) for c, d in zip(cases, draws, strict=True) for s in d.segments]
         here, ends = self._values([c.answer for c in cases]), self._values(drafts).reshape(len(cases), self.k)
         values = (here + ends.sum(1)) / (self.k + 1)
-        return Scores(values, np.array([2 * d.tokens for d in draws], float))
+        drawn = np.array([d.tokens for d in draws], float)
+        return Scores(values, 2 * drawn, drawn)
 
     def _draft(self, answer: Answer, written: Segment) -> Answer:
         return Answer(answer.prompt_ids, (*answer.segments, *cut(written, Position(), self.pool.engine.table)))

@@ -95,7 +95,8 @@ class _Fitted:
         scores = self.method.score(cases)
         own = (time.perf_counter() - started - (self.pool.seconds - drawing)) / len(cases)
         sampled = self.pool.asked > asked
-        seconds = own + scores.tokens * self.pool.seconds_a_token * sampled
+        drawn = scores.tokens if scores.drawn is None else scores.drawn
+        seconds = own + drawn * self.pool.seconds_a_token * sampled
         columns = (scores.values, scores.tokens, seconds, np.full(len(cases), float(sampled)))
         return {name: column.tolist() for name, column in zip(COLUMNS, columns, strict=True)}
 
