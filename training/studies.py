@@ -91,8 +91,8 @@ def transfer(context: StudyContext) -> list[Row]:
         "smaller model, same family": smaller(context.base, context.folder / "smaller", context.variant_steps, context.seed),
         "other family": converted(context.base, context.folder / "converted", context.variant_steps, context.seed),
     }
-    drawn = {name: _outcomes(context, base) for name, base in bases.items()}
-    own = drawn["own labels"][1]
+    drawn = {name: _outcomes(context, base, context.seed) for name, base in bases.items()}
+    own = _outcomes(context, context.base, context.seed + 1)[1]  # other samples, or own labels would agree with themselves
     rows = []
     for name, (labels, right) in drawn.items():
         made = estimator(context, f"labels-of-{name.replace(', ', '-').replace(' ', '-')}", labels)
@@ -102,11 +102,11 @@ def transfer(context: StudyContext) -> list[Row]:
     return rows
 
 
-def _outcomes(context: StudyContext, base: Path) -> tuple[list[Labelled], np.ndarray]:
+def _outcomes(context: StudyContext, base: Path, seed: int) -> tuple[list[Labelled], np.ndarray]:
     """One-sample labels by a base of about half of ``context.sampled`` tokens, and the share of right answers by question."""
     engine = local_engine(base, None, None, name=base.name, threads=context.processes)
     asked = context.questions[: max(8, context.sampled // 400)]
-    groups = sample_answers(engine, asked, 3, context.seed)
+    groups = sample_answers(engine, asked, 3, seed)
     return one_sample_labels([s for g in groups for s in g]), np.array([np.mean([s.correct for s in g]) for g in groups])
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+
 from estimator.engines.local import LocalEngine
 from estimator.loading import base_dir
 from training.evaluation.evidence import Evidence
@@ -24,11 +26,13 @@ def rows(evidence: Evidence) -> list[Row]:
 
 
 def _context(evidence: Evidence, engine: LocalEngine) -> StudyContext:
-    groups = sample_answers(engine, evidence.splits.study, ANSWERS, evidence.plan.seeds[0])
+    asked, seed = evidence.splits.study, evidence.plan.seeds[0]
+    groups = sample_answers(engine, asked, ANSWERS, seed)
     return StudyContext(
         base=base_dir(evidence.loaded.model),
         labels=one_sample_labels([s for group in groups for s in group]),
-        questions=evidence.splits.study,
+        # Some studies take questions from one end until their tokens are spent: in the split's order these were of one kind.
+        questions=[asked[i] for i in np.random.default_rng(seed).permutation(len(asked))],
         fit_cases=evidence.held_out.cases,
         test_cases=evidence.cases.cases,
         folder=evidence.store.folder / "studies",
