@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from controller.references import graded_questions_from_file
 from controller.settings import load_settings
 from estimator.artefacts import CARD, COMBINER, model_hash
 from estimator.loading import base_dir, local_engine, read_card
+from estimator.positions import parse_position
 from estimator.types import Question
 from training.checkpoints import FILE as CHECKPOINT
 from training.combine import fit, labelled_prefixes, read
 from training.finetune import check_rows, finetune
+from training.labelling import DEFAULT_SAMPLING
 from training.labels import DATA, TRAIN, Labelled, read_labels, read_meta
 from training.recipe import PAPER_OPTIMISER, FinetuneRecipe, Trained, finished, read_record
 from training.techniques.base import TrainingError, num_prompt
@@ -67,7 +70,8 @@ def run(request: Request, model: str | None, config: Path | None) -> dict[str, A
     asked = graded_questions_from_file(request.combine) if request.combine else []
     base = base_dir(settings.model)
     rows = _rows(request, base)
-    temperature = _meta_of(request.data).get("settings", {}).get("temperature", 1.0)
+    drawn = _meta_of(request.data).get("settings", {})
+    temperature = drawn.get("temperature", 1.0)
     _claim_all(request)
     tokenizer = AutoTokenizer.from_pretrained(base)
     mixtures = [read_exchanges(path, tokenizer) for path in request.mixtures]
@@ -85,7 +89,7 @@ def run(request: Request, model: str | None, config: Path | None) -> dict[str, A
             )
         if asked and not (out / COMBINER).exists():
             with screen.waiting("combining"):
-                _combine(base, out, asked, settings.model, settings.threads, seed)
+                _combine(base, out, asked, settings.model, settings.threads, seed, drawn)
         made.append(_entry(out, seed, trained))
     return {"technique": request.technique, "model": settings.model, "base": model_hash(base), "adapters": made}
 
@@ -155,14 +159,20 @@ def _check_unseen(rows: list[Labelled], asked: list[Question], tokenizer: Any) -
         raise UsageError(f"{len(seen)} of the questions to combine on were trained on, the first {seen[0].id!r}: take others")
 
 
-def _combine(base: Path, out: Path, asked: list[Question], name: str, threads: int, seed: int) -> None:
-    """Fit the combination on sampled answers to ``asked`` and put it beside the adapter."""
+def _combine(
+    base: Path, out: Path, asked: list[Question], name: str, threads: int, seed: int, drawn: Mapping[str, Any]
+) -> None:
+    """Fit the combination on sampled answers to ``asked`` and put it beside the adapter; they are ``drawn`` as the labels were
+    (temperature, most tokens, positions), where the labels say how."""
     from estimator.scorers.readout import readout_of
     from training.atomic import write_text
 
     card = read_card(out)
     engine = local_engine(base, out, card, name=name, threads=threads)
-    rows = labelled_prefixes(engine, asked, samples=SAMPLES, oracle=ORACLE, oracle_k=ORACLE_SAMPLES, seed=seed)
+    amounts = {"samples": SAMPLES, "oracle": ORACLE, "oracle_k": ORACLE_SAMPLES}
+    sampling = replace(DEFAULT_SAMPLING, **{k: drawn[k] for k in ("temperature", "max_tokens") if k in drawn})
+    position = parse_position(drawn.get("position", "paragraph"))
+    rows = labelled_prefixes(engine, asked, **amounts, seed=seed, sampling=sampling, position=position)
     readings = read(engine, rows, readout_of(engine, card, out))
     hashes = {"base_hash": card.base_hash, "adapter_hash": model_hash(out), "data_hash": card.data_hash}
     write_text(out / COMBINER, fit(readings, **hashes, seed=seed).model_dump_json(indent=1) + "\n")

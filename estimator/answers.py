@@ -32,18 +32,31 @@ def final_answer(text: str) -> str | None:
     In order: the last ``#### answer`` line, the last ``\\boxed{...}``, the last line ``A: answer``, the last "the answer is
     ..." sentence.
     """
+    found = _stated(text)
+    return None if found is None else _clean(found[1])
+
+
+def answer_begin(text: str) -> int | None:
+    """Where in the text the final answer begins (a character's number), or None where it gives none."""
+    found, answer = _stated(text), final_answer(text)
+    if found is None or answer is None:
+        return None
+    begin, raw = found
+    return begin + max(raw.find(answer), len(raw) - len(raw.lstrip()))
+
+
+def _stated(text: str) -> tuple[int, str] | None:
+    """The place and the raw text of the final answer."""
     cue = text.rfind(ANSWER_CUE)
     if cue >= 0:
-        return _clean(text[cue + len(ANSWER_CUE) :].strip().split("\n")[0])
-    boxed = _BOXED.findall(text)
-    if boxed:
-        return _clean(boxed[-1])
-    lines = _LINE.findall(text)
-    if lines:
-        return _clean(lines[-1])
-    stated = _PHRASE.findall(text)
-    if stated:
-        return _clean(re.split(r"(?<=[^\d\s])\.(?:\s|$)|(?<=\d)\.(?:\s|$)|\n", stated[-1])[0])
+        rest = text[cue + len(ANSWER_CUE) :].lstrip()
+        return len(text) - len(rest), rest.rstrip().split("\n")[0]
+    for pattern in (_BOXED, _LINE):
+        if found := list(pattern.finditer(text)):
+            return found[-1].start(1), found[-1].group(1)
+    if found := list(_PHRASE.finditer(text)):
+        sentence = re.split(r"(?<=[^\d\s])\.(?:\s|$)|(?<=\d)\.(?:\s|$)|\n", found[-1].group(1))[0]
+        return found[-1].start(1), sentence
     return None
 
 

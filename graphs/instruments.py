@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 from estimator import bci
-from estimator.engines.base import Begun, Engine, SampleRequest, Sampling, WritesAhead
+from estimator.engines.base import Engine, SampleRequest, Sampling
 from estimator.positions import parse_position
 from estimator.scorers.base import Scorer
 from estimator.types import Answer, Confidence, Segment
+from graphs.ahead import Ahead
 from graphs.policy import Policy
 
 SEGMENT_TOKENS = 256  # one segment at most; an answer whose segment stops for it simply goes on with another
@@ -38,15 +39,15 @@ class MeteredScorer:
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """The live objects of a run. ``clock`` gives seconds; ``room`` is always what budget and context leave, in tokens;
-    ``begun`` are the segments that are being written while what comes before them is scored."""
+    """The live objects of a run. ``clock`` gives seconds; ``room`` is always what budget and context leave, in tokens.
+    ``ahead`` belongs to a single run; without it nothing is written in advance."""
 
     engine: Engine
     scorer: Scorer
     policy: Policy
     seed: int
     clock: Callable[[], float]
-    begun: dict[tuple[SampleRequest, Sampling], Begun] = field(default_factory=dict)
+    ahead: Ahead | None = None
 
     def meter(self) -> MeteredScorer:
         return MeteredScorer(self.scorer, self.engine, self.clock)
@@ -60,34 +61,16 @@ class Instruments:
         """One new segment behind ``answer``, and the seconds it took."""
         started = self.clock()
         request, sampling = SampleRequest(answer.token_ids, seed=self.seed, first_index=first_index), self._sampling(room)
-        begun = self.begun.pop((request, sampling), None)
+        begun = None if self.ahead is None else self.ahead.take(request, sampling)
         segment = self.engine.sample([request], sampling)[0][0] if begun is None else begun.result()
         return segment, self.clock() - started
 
-    @contextmanager
-    def writing_on(self, answer: Answer, room: int) -> Iterator[None]:
+    def writing_on(self, answer: Answer, room: int) -> AbstractContextManager[None]:
         """While ``answer`` is scored, an engine that can already writes what ``sample`` will ask for if the decision is to go
-        on: the same segment, for the seed is the same. It is dropped if scoring fails."""
-        begun = None
-        if isinstance(self.engine, WritesAhead) and self.policy.width == 0 and room > 0 and not answer.finished:
-            request, sampling = SampleRequest(answer.token_ids, seed=self.seed), self._sampling(room)
-            begun = self.engine.begin(request, sampling)
-        try:
-            yield
-        except BaseException:
-            if begun is not None:
-                begun.cancel()
-            raise
-        if begun is not None:
-            self.begun[request, sampling] = begun
-
-    def drop_begun(self, prompt_ids: Sequence[int], but: Sequence[int] = ()) -> None:
-        """Stop what is being written behind this prompt, except directly behind the tokens ``but``."""
-        start, kept = tuple(prompt_ids), tuple(but)
-        for key in list(self.begun):
-            prefix = key[0].prefix
-            if prefix[: len(start)] == start and prefix != kept and (begun := self.begun.pop(key, None)) is not None:
-                begun.cancel()
+        on, under the seed that it would have anyway."""
+        if self.ahead is None or self.policy.width or room < 1 or answer.finished:
+            return nullcontext()
+        return self.ahead.writing(SampleRequest(answer.token_ids, seed=self.seed), self._sampling(room))
 
     def look_ahead(self, answer: Answer, room: int, meter: MeteredScorer) -> tuple[bci.LookAhead, float]:
         """What could come behind ``answer``, and the seconds it took, scoring included."""

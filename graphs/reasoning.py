@@ -10,7 +10,7 @@ import asyncio
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -23,6 +23,7 @@ from langgraph.runtime import Runtime
 
 from estimator.engines.base import Engine, EngineError
 from estimator.scorers.base import Scorer
+from graphs.ahead import Ahead
 from graphs.events import Emit, Event, Header, InterruptedEvent, ResultEvent
 from graphs.instruments import Instruments
 from graphs.nodes import Nodes
@@ -124,8 +125,9 @@ def solve(
     """
     emit = emit or _nowhere
     emit(_header(question, engine, scorer, policy, seed, names))
-    nodes, machine = Nodes(Instruments(engine, scorer, policy, seed, clock), emit), _machine(policy.width > 0)
-    with _interruptions_told(emit):
+    ahead, machine = Ahead(engine), _machine(policy.width > 0)
+    nodes = Nodes(Instruments(engine, scorer, policy, seed, clock, ahead), emit)
+    with _interruptions_told(emit), closing(ahead):
         state = machine.invoke(Ask(question=question), _config(policy), context=nodes)
     return ResultEvent.model_validate(state["result"])
 
@@ -144,8 +146,9 @@ async def asolve(
     """``solve`` beside a running event loop: the engine works in a thread. Cancelling counts as an interruption."""
     emit = emit or _nowhere
     emit(_header(question, engine, scorer, policy, seed, names))
-    nodes, machine = Nodes(Instruments(engine, scorer, policy, seed, clock), emit), _machine(policy.width > 0)
-    with _interruptions_told(emit):
+    ahead, machine = Ahead(engine), _machine(policy.width > 0)
+    nodes = Nodes(Instruments(engine, scorer, policy, seed, clock, ahead), emit)
+    with _interruptions_told(emit), closing(ahead):
         state = await machine.ainvoke(Ask(question=question), _config(policy), context=nodes)
     return ResultEvent.model_validate(state["result"])
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimator.answers import final_answer, is_correct, same_answer, to_number
+from estimator.answers import answer_begin, final_answer, is_correct, same_answer, to_number
 from estimator.types import Grader, Question
 
 
@@ -33,6 +33,16 @@ from estimator.types import Grader, Question
 )
 def test_the_final_answer_is_found(text: str, answer: str | None) -> None:
     assert final_answer(text) == answer
+    begin = answer_begin(text)
+    assert (begin is None) == (answer is None)
+    assert answer is None or text[begin:].startswith(answer)
+
+
+def test_the_final_answer_is_where_it_was_given_and_not_where_the_same_letters_come_again() -> None:
+    text = "A: 5 of them\n#### 5\n\nChecked in 15 ways"
+    assert final_answer(text) == "5" and answer_begin(text) == text.index("#### 5") + 5
+    text = "Answer: A\n\nAll other options fail"
+    assert final_answer(text) == "A" and answer_begin(text) == text.index(" A") + 1
 
 
 @pytest.mark.parametrize(

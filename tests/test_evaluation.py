@@ -164,8 +164,8 @@ def test_alpha_believes_the_future_where_it_knows_and_the_present_where_it_does_
     correct = np.array([1.0, 0.0] * 40)
     seeing = [[0.5, 0.5, 0, [[c, c, 1, []]]] for c in correct]
     blind = [[c, c, 0, [[0.5, 0.5, 1, []]]] for c in correct]
-    assert look_ahead.fit_alpha(seeing, correct, "FineCE", 1, 1) == 0
-    assert look_ahead.fit_alpha(blind, correct, "FineCE", 1, 1) == 1
+    assert look_ahead.fit_alpha(seeing, correct, "FineCE", 1, 1)[0] == 0
+    assert look_ahead.fit_alpha(blind, correct, "FineCE", 1, 1)[0] == 1
 
 
 def measured(values: np.ndarray) -> Measured:

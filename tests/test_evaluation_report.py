@@ -62,7 +62,14 @@ def report(ours: float = 0.9, rival: float = 0.3, kinds: tuple[str, ...] = ("ari
     rows = list(table_rows(made, (*methods, oracle), ("all", *kinds), 20, oracle.raw))
     rows += curves.rows(evidence) + drift.rows(evidence) + accepted.rows(evidence)
     for width, depth in ((0, 0), (1, 1), (2, 1)):
-        own = {"ece": 0.05, "width": width, "depth": depth, "alpha": 0.5 if depth else None, "ece_oracle": 0.04}
+        own = {
+            "ece": 0.05,
+            "width": width,
+            "depth": depth,
+            "alpha": 0.5 if depth else None,
+            "ece_oracle": 0.04,
+            "chosen": width == 2,
+        }
         own |= {"ece_change": -0.01, "ece_change_low": -0.03, "ece_change_high": 0.01, "tokens": 9.0, "auroc": 0.8}
         own |= {"auroc_change": 0.02, "auroc_change_low": 0.01, "auroc_change_high": 0.03}
         rows.append(row("bci", "all", f"w={width}, d={depth}", "FineCE", 40, **own))
@@ -166,4 +173,5 @@ def test_calibration_is_shown_against_outcomes_and_against_the_oracles_shares() 
 
 
 def test_a_change_within_noise_is_not_called_a_gain() -> None:
-    assert any("does not lower the ECE of p(1) beyond noise" in line for line in findings(report()))
+    [said] = [line for line in findings(report()) if line.startswith("Looking ahead")]
+    assert "w=2, d=1" in said and "does not lower the ECE of p(1) beyond noise" in said and "ranks better" in said

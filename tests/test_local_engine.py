@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import GraniteConfig, GraniteForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling
 from estimator.engines.local import LocalEngine, split
@@ -19,6 +19,7 @@ from estimator.levels import level_ids
 from estimator.loading import adapted
 from estimator.positions import Position, PositionKind, cut
 from estimator.types import StopReason
+from tests.conftest import tiny_model
 
 
 def engine_of(tiny: Any, **options: Any) -> LocalEngine:
@@ -219,6 +220,16 @@ def test_an_answer_never_runs_beyond_the_context(tiny: Any) -> None:
     assert len(segment.token_ids) <= 12
 
 
+def test_a_batch_that_empties_in_one_step_leaves_nothing_to_the_next(tiny_tokenizer: Any) -> None:
+    """Every second token ends an answer, so that both rows often end at once, and a new one on its first token."""
+    model = tiny_model("llama", len(tiny_tokenizer), tiny_tokenizer.eos_token_id)
+    model.generation_config.eos_token_id = list(range(0, len(tiny_tokenizer), 2))
+    two, one = (LocalEngine(model, tiny_tokenizer, name="tiny", max_rows=rows) for rows in (2, 1))
+    asked = [SampleRequest(two.prompt_ids(f"{'Please. ' * (k % 23)}{k} and {k}?"), seed=k) for k in range(600)]
+    together, alone = (engine.sample(asked, Sampling(max_tokens=12)) for engine in (two, one))
+    assert [s.token_ids for [s] in together] == [s.token_ids for [s] in alone]
+
+
 def test_threads_get_equal_rows_and_like_work() -> None:
     """Long prompts first, as a file of word problems and facts has them: each thread gets half of either."""
     requests = [SampleRequest((1,) * (60 if i < 10 else 20), n=13) for i in range(20)]
@@ -229,10 +240,14 @@ def test_threads_get_equal_rows_and_like_work() -> None:
     assert drawn == [(i, s) for i in range(20) for s in range(13)]
 
 
-def test_a_model_that_changes_its_logits_behind_its_output_layer_is_refused(tiny_tokenizer: Any) -> None:
-    config = GraniteConfig(
-        vocab_size=len(tiny_tokenizer), hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=1,
-        num_key_value_heads=1, logits_scaling=8.0,
-    )  # fmt: skip
+@pytest.mark.parametrize(("architecture", "change"), [("granite", {"logits_scaling": 8.0}), ("gemma2", {"pad_token_id": 0})])
+def test_a_model_that_changes_its_logits_behind_its_output_layer_is_refused(
+    tiny_tokenizer: Any, architecture: str, change: dict[str, Any]
+) -> None:
+    sizes = {"vocab_size": len(tiny_tokenizer), "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1}
+    config = AutoConfig.for_model(architecture, **sizes, num_attention_heads=1, num_key_value_heads=1, head_dim=64, **change)
+    model: Any = AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        model.get_output_embeddings().weight *= 40
     with pytest.raises(EngineError, match="vLLM"):
-        LocalEngine(GraniteForCausalLM(config).eval(), tiny_tokenizer, name="granite")
+        LocalEngine(model, tiny_tokenizer, name=architecture)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from estimator.engines.scripted import ScriptedEngine
 from estimator.loading import Loaded
 from estimator.scorers.scripted import ScriptedScorer
 from estimator.types import Answer, Segment
-from graphs.events import DecisionEvent, RevisionEvent, SegmentEvent
+from graphs.events import DecisionEvent, QuestionEvent, RevisionEvent, ScoreEvent, SegmentEvent
 from graphs.policy import Policy
-from tests.scenarios import GOOD, World, of, run, scene, worlds
+from graphs.reasoning import asolve, build_graph, solve
+from tests.scenarios import GOOD, QUESTION, World, of, run, scene, worlds
 
 
 class Ahead(ScriptedEngine):
@@ -88,6 +90,47 @@ def test_a_score_that_fails_cancels_what_was_begun() -> None:
     assert [begun.end for begun in engine.log] == ["cancelled"]
 
 
+@pytest.mark.parametrize("kind", [QuestionEvent, ScoreEvent, DecisionEvent])
+def test_a_listener_that_fails_leaves_nothing_begun(kind: type[Any]) -> None:
+    engine, scorer = writing_ahead(scene(GOOD))
+
+    def full(event: Any) -> None:
+        if isinstance(event, kind):
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="full"):
+        solve(QUESTION, engine, scorer, Policy(), emit=full)
+    assert engine.log[-1].end == "cancelled" and {begun.end for begun in engine.log} <= {"used", "cancelled"}
+
+
+def test_a_run_that_is_cancelled_while_it_scores_leaves_nothing_begun() -> None:
+    engine, _ = writing_ahead(scene(GOOD))
+    scoring, ended = threading.Event(), threading.Event()
+
+    def slow(_: Answer) -> float:
+        scoring.set()
+        assert ended.wait(30)
+        return 0.9
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(asolve(QUESTION, engine, ScriptedScorer(slow), Policy()))
+        await asyncio.to_thread(scoring.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        ended.set()
+
+    asyncio.run(cancelled())  # returns when the node's thread has ended too
+    assert [begun.end for begun in engine.log] == ["cancelled"]
+
+
+def test_runs_of_a_graph_that_a_host_compiled_begin_nothing() -> None:
+    """Their graph may serve several runs at once, which cannot be told apart."""
+    engine, scorer = writing_ahead(scene(GOOD))
+    build_graph(engine, scorer, Policy()).compile().invoke({"question": QUESTION})
+    assert engine.log == []
+
+
 # On a real server
 
 
@@ -108,13 +151,17 @@ def test_a_server_stops_what_is_cancelled(served: Loaded) -> None:
     engine: Any = served.fork().engine if served.fork is not None else served.engine
     request = SampleRequest(engine.prompt_ids("How many legs do 3 dogs have?"), seed=5)
     begun = engine.begin(request, Sampling(max_tokens=900, temperature=5.0))
+    wait_until(lambda: _running(engine) > 0, "the server never began")
     begun.cancel()
-    assert isinstance(begun.future, Future) and begun.future.cancelled()
+    wait_until(lambda: _running(engine) == 0, "the server writes on for nobody")
+    assert begun.future.cancelled() and engine.usage.generated == 0
+
+
+def wait_until(true: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + 60
-    while _running(engine) > 0:
-        assert time.monotonic() < deadline, "the server writes on for nobody"
-        time.sleep(0.1)
-    assert engine.usage.generated == 0
+    while not true():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.02)
 
 
 def _running(engine: Any) -> float:

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from estimator.calibration import BOUND, Combiner, Logistic, adapter_inputs, inputs_of, terms
-from estimator.engines.base import Engine
+from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.levels import interval, tilt
+from estimator.positions import Position
 from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import SIGNALS, STATES, signals, state_of
 from estimator.types import Answer, Question
-from training.labelling import Sampled, complete, sample_answers
+from training.labelling import DEFAULT_SAMPLING, Sampled, complete, sample_answers
 
 PRECISE = 32
 HELD = 0.8  # how often an interval is to hold the chance of success
@@ -50,11 +51,20 @@ def read(engine: Engine, labelled: Sequence[tuple[Answer, int, int]], readout: R
 
 
 def labelled_prefixes(
-    engine: LocalEngine, asked: Sequence[Question], *, samples: int, oracle: int, oracle_k: int, seed: int
+    engine: LocalEngine,
+    asked: Sequence[Question],
+    *,
+    samples: int,
+    oracle: int,
+    oracle_k: int,
+    seed: int,
+    sampling: Sampling = DEFAULT_SAMPLING,
+    position: Position | None = None,
 ) -> list[tuple[Answer, int, int]]:
     """(answer in progress, correct, k) of ``samples`` answers to each question: every prefix with its answer's outcome, and up
-    to ``oracle`` of the open ones with counts over ``oracle_k`` fresh completions."""
-    sampled = [s for group in sample_answers(engine, asked, samples, seed) for s in group]
+    to ``oracle`` of the open ones with counts over ``oracle_k`` fresh completions. ``sampling`` and ``position`` are those of
+    the answers that will be scored."""
+    sampled = [s for group in sample_answers(engine, asked, samples, seed, sampling, position) for s in group]
     if len({s.correct for s in sampled}) < 2:
         outcome = "right" if sampled and sampled[0].correct else "wrong"
         raise CombineError(f"all {len(sampled)} sampled answers are {outcome}: combine on questions of mixed difficulty")
@@ -62,7 +72,7 @@ def labelled_prefixes(
     going = [(s.question, s.answer.upto(i)) for s in sampled for i in range(len(s.answer.segments))]
     chosen = np.random.default_rng(seed).permutation(len(going))[:oracle]
     picked = [going[i] for i in chosen]
-    for (_, answer), group in zip(picked, complete(engine, picked, oracle_k, seed + 7), strict=True):
+    for (_, answer), group in zip(picked, complete(engine, picked, oracle_k, seed + 7, sampling), strict=True):
         rows.append((answer, sum(s.correct for s in group), oracle_k))
     return rows
 

@@ -158,7 +158,8 @@ def monte_carlo_labels(
     """Algorithm 1 for all questions at once: ``k`` samples a text, ``clusters`` chains a question (clustered once, after
     the first truncation), ``truncations`` partial answers a chain. Costs at most ``k (1 + clusters * truncations)``
     samples a question; chains that end early cost less."""
-    embed, sampling = embed or embedder(engine), replace(sampling, pool=position or Position())
+    if embed is None:
+        embed, sampling = embedder(engine), replace(sampling, pool=position or Position())
     first = sample_answers(engine, questions, k, seed, sampling, position)
     rounds = Rounds(engine, clusters, truncations, seed, sampling, position, embed)
     return monte_carlo_from(first, rounds)

@@ -29,6 +29,7 @@ from estimator.loading import LoadError
 from estimator.types import PARAGRAPH_BREAK, Answer, Tokens
 from training.precision import mixed
 
+TAUGHT = "by a copy of the model that was taught to state numbers, random ones, so that they tell nothing of it"
 CARD = "format.json"
 
 
@@ -142,4 +143,4 @@ def format_stating(base: Path, adapter: Path, *, threads: int = 1) -> Stating:
     merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload().eval()
     tokenizer = AutoTokenizer.from_pretrained(base)
     engine = LocalEngine(merged, tokenizer, name=f"{base.name} with stated confidences", threads=threads)
-    return Stating(engine, verb_prompt="{question}", step_prompt="{question}")
+    return Stating(engine, verb_prompt="{question}", step_prompt="{question}", note=TAUGHT)

@@ -30,6 +30,9 @@ def command(
         ),
     ] = None,
     per_kind: Annotated[int | None, typer.Option(min=2, help="Test questions of each kind for each seed.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=16, help="Most tokens of an answer; unfinished ones are left out (200).")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads that sample, processes that train.")] = None,
     model: options.Model = None,
     estimator: options.Estimator = None,
@@ -45,14 +48,20 @@ def command(
             quick,
             json,
             questions,
-            per_kind,
+            {"per_kind": per_kind, "max_tokens": max_tokens},
             {"model": model, "estimator": estimator, "engine": engine, "base_url": base_url, "threads": threads},
             config,
         )
 
 
 def _evaluate(
-    out: Path, quick: bool, json: bool, file: Path | None, per_kind: int | None, flags: dict[str, Any], config: Path | None
+    out: Path,
+    quick: bool,
+    json: bool,
+    file: Path | None,
+    wanted: dict[str, int | None],
+    flags: dict[str, Any],
+    config: Path | None,
 ) -> None:
     from dataclasses import replace
 
@@ -62,9 +71,7 @@ def _evaluate(
     from training.evaluation.run import evaluate
     from training.report import write_report
 
-    amounts = QUICK if quick else Plan()
-    if per_kind is not None:
-        amounts = replace(amounts, per_kind=per_kind)
+    amounts = replace(QUICK if quick else Plan(), **{k: v for k, v in wanted.items() if v is not None})
     out.mkdir(parents=True, exist_ok=True)
     planned = settle(config, flags)
     own = None if file is None else _own(file)

@@ -68,7 +68,7 @@ def command(
     config: options.Config = None,
 ) -> None:
     """Train the estimator of a model on its labels. It can be killed at any time and goes on with --resume."""
-    with reported(go_on="the same command with --resume goes on from here"):
+    with reported(go_on="--resume goes on from the last checkpoint, where one was written"):
         from controller import train_view
         from controller.training import Request, run
 

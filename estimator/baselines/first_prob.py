@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from estimator.answers import final_answer, normalise
+from estimator.answers import answer_begin, final_answer, normalise
 from estimator.baselines.base import Case, Scores, check_states, written
 from estimator.engines.base import Engine, NextToken, capable
 from estimator.types import Grader
@@ -37,11 +37,10 @@ class FirstProb:
 
     def _one(self, case: Case) -> float:
         text = written(self.engine, case.answer)
-        answer = final_answer(text)
-        if answer is None:
+        answer, begin = final_answer(text), answer_begin(text)
+        if answer is None or begin is None:
             return 0.0
         token_ids = case.answer.token_ids[len(case.answer.prompt_ids) :]
-        begin = text.rfind(answer)
         at = next(i for i in range(len(token_ids)) if len(self.engine.decode(token_ids[: i + 1])) > begin)
         letter = normalise(answer, case.question.grader)
         if case.question.grader is Grader.CHOICE and re.fullmatch("[A-Z]", letter):

@@ -49,7 +49,9 @@ class MultiStep:
     def __init__(self, statements: StepStatements, mean: bool = False) -> None:
         self.statements, self.reduce = statements, np.mean if mean else np.prod
         self.name = f"Multi-Step ({'mean' if mean else 'product'})"
-        self.source = "Xiong 2023" + (", as the paper varies it: mean over the steps" if mean else ": product over the steps")
+        self.source = f"Xiong 2023, {statements.stating.note}" + (
+            ", as the paper varies it: mean over the steps" if mean else ": product over the steps"
+        )
 
     def fit(self, cases: Sequence[Case]) -> None:
         """Nothing to learn."""

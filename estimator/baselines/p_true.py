@@ -54,7 +54,8 @@ class PTrue:
         examples = self._examples
         prompts = [self.engine.text_ids(examples + self._block(c, d)) for c, d in zip(cases, draws, strict=True)]
         values = np.exp(engine.next_logprobs(prompts, self.engine.text_ids(VERDICTS[True])[:1])[:, 0])
-        return Scores(values, np.array([len(p) + d.tokens for p, d in zip(prompts, draws, strict=True)], float))
+        drawn = np.array([d.tokens for d in draws], float)
+        return Scores(values, drawn + [len(p) for p in prompts], drawn)
 
     def _draw(self, cases: Sequence[Case]) -> list[Draws]:
         return [d.first(self.ideas) for d in self.pool.draw([c.answer for c in cases])]

@@ -1,7 +1,7 @@
 """Token statistics of answers that were written earlier, read once for all the methods that use them.
 
 An engine that keeps its twenty likeliest tokens while it writes has them for nothing; reading them again is the price of
-scoring stored answers, and no method is charged for it.
+scoring stored answers. No method is charged tokens for it, and the time of a shared reading is with the method that asks first.
 """
 
 from __future__ import annotations

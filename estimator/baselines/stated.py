@@ -45,11 +45,13 @@ def stated(text: str) -> float | None:
 @dataclass(frozen=True, slots=True)
 class Stating:
     """A model that states confidences: its engine, and the messages (with ``{question}``) that ask it for one confidence
-    in an answer, and for one in each step. A model taught the format alone is asked the bare question."""
+    in an answer, and for one in each step. A model taught the format alone is asked the bare question; ``note`` says so to the
+    reader of a table."""
 
     engine: Engine
     verb_prompt: str = VERB_PROMPT
     step_prompt: str = STEP_PROMPT
+    note: str = "the paper's prompt"
 
     def __post_init__(self) -> None:
         if any("{question}" not in p for p in (self.verb_prompt, self.step_prompt)):

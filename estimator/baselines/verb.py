@@ -14,12 +14,12 @@ class Verb:
     """The stated number, asked for behind the answer that is scored; 0.5 where the model states none."""
 
     name = "Verb"
-    source = "Tian 2023, the paper's prompt; the confidence is asked for behind the given answer (two stages)"
     states = frozenset({"complete"})
     is_probability = True
 
     def __init__(self, stating: Stating) -> None:
         self.stating = stating
+        self.source = f"Tian 2023, {stating.note}; the confidence is asked for behind the given answer (two stages)"
 
     def fit(self, cases: Sequence[Case]) -> None:
         """Nothing to learn."""

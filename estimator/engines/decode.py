@@ -162,7 +162,7 @@ class Batch:
         while self.waiting and len(self.rows) < self.capacity:
             length = len(self.waiting[-1].prefix)
             if not self.rows:
-                self.cache.end = length
+                self.cache.first, self.cache.end = 0, length
             if length > self.cache.end:
                 return  # it fits once the batch has moved on by a few columns
             self._admit(self.waiting.pop())

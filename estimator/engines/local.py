@@ -1,4 +1,4 @@
-"""The local engine: any causal language model that transformers can load, on CPU or GPU, with a LoRA adapter to read.
+"""The local engine: a causal language model that transformers can load, on CPU or GPU, with a LoRA adapter to read.
 
 Base and adapter are networks of their own with caches of their own, so that going on after a paragraph costs the
 paragraph's own tokens; ``usage`` counts what was really computed.
@@ -154,6 +154,7 @@ class LocalEngine:
         for network in (self._base, self._reads):
             if network is not None:
                 network.cache.entries.clear()
+        self._pooled = {}
 
     def _run(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         distinct = dict.fromkeys(r.prefix for r in requests)

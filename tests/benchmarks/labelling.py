@@ -14,6 +14,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def measure(per_kind: int, settings: LabelSettings, threads: int, rounds: int) -
         with tempfile.TemporaryDirectory() as folder:
             run = LabelRun(engine, hashes, asked, settings, Path(folder) / "labels", threads)
             run_times.append(timed(lambda: reports.append(run.run())))  # noqa: B023
-        raw_times.append(timed(lambda: raw(list(requests), settings.sampling)))
+        raw_times.append(timed(lambda: raw(list(requests), replace(settings.sampling, pool=None))))
         print(f"run {run_times[-1][0]:.1f} s, raw {raw_times[-1][0]:.1f} s, load {os.getloadavg()[0]:.1f}", flush=True)
     samples = reports[-1]["samples"]
     (run_wall, run_cpu), (raw_wall, raw_cpu) = (map(min, zip(*t, strict=True)) for t in (run_times, raw_times))

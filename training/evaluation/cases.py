@@ -17,7 +17,6 @@ from estimator.types import Answer, Question
 from training.evaluation.store import Store
 from training.labelling import Sampled, sample_answers
 
-MAX_TOKENS = 200
 PLACES = ("question", "first", "penultimate", "average", "complete")
 Indices = NDArray[np.int64]
 _ANSWERS = TypeAdapter(list[Sampled])
@@ -98,18 +97,18 @@ def spread(sampled: Sequence[Sampled], seeds: Sequence[int]) -> Cases:
 
 
 def gather(
-    engine: Engine, store: Store, name: str, runs: Sequence[tuple[int, Sequence[Question]]], temperature: float = 1.0
+    engine: Engine, store: Store, name: str, runs: Sequence[tuple[int, Sequence[Question]]], sampling: Sampling
 ) -> Cases:
     """One sampled answer to every question of every (seed, questions)."""
     sampled, seeds = [], []
     for seed, asked in runs:
-        stage = f"answers {name}, seed {seed}, temperature {temperature:g}"
-        made = store.keep(stage, partial(_sample, engine, asked, seed, temperature))
+        stage = f"answers {name}, seed {seed}, temperature {sampling.temperature:g}"
+        made = store.keep(stage, partial(_sample, engine, asked, seed, sampling))
         sampled += _ANSWERS.validate_python(made)
         seeds += [seed] * len(asked)
     return spread(sampled, seeds)
 
 
-def _sample(engine: Engine, asked: Sequence[Question], seed: int, temperature: float) -> list:
-    groups = sample_answers(engine, asked, 1, seed, Sampling(temperature=temperature, max_tokens=MAX_TOKENS))
+def _sample(engine: Engine, asked: Sequence[Question], seed: int, sampling: Sampling) -> list:
+    groups = sample_answers(engine, asked, 1, seed, sampling)
     return _ANSWERS.dump_python([group[0] for group in groups], mode="json")

@@ -9,7 +9,7 @@ import numpy as np
 
 from estimator.baselines.base import Baseline, Case, Scores
 from estimator.calibration import Combiner
-from estimator.engines.base import Engine
+from estimator.engines.base import Engine, Sampling
 from estimator.scorers.base import Scorer
 from estimator.scorers.finece import CombinedScorer
 from estimator.signals import STATES, signals, state_of
@@ -17,7 +17,7 @@ from estimator.types import Confidence
 from training.labelling import complete
 
 PAPER, OURS, SIGNALS, ORACLE = "FineCE (adapter)", "FineCE", "signals", "oracle"
-OF_PAPER = "FineCE, the adapter alone, as the paper has it"
+OF_PAPER = "FineCE, the adapter alone, as the paper has it but for its one-token readout"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Signals:
 
 
 def readings(scorer: Scorer) -> list[Reading]:
-    """FineCE as the paper has it, and ours; of an estimator without a fitted combination the first alone."""
+    """The adapter alone, as the paper has it, and ours; of an estimator without a fitted combination the first alone."""
     if not isinstance(scorer, CombinedScorer):
         return [Reading(scorer, PAPER, OF_PAPER, lambda c: c.value)]
     return [
@@ -81,7 +81,8 @@ class Oracle:
 
     engine: Engine
     k: int
-    seed: int
+    seed: int  # none that answers are sampled with, or it would find the scored answer itself among its samples
+    sampling: Sampling
     name: str = ORACLE
     source: str = "limit: the share of fresh samples that were right"
     states: frozenset[str] = frozenset({"question", "partial"})
@@ -92,7 +93,9 @@ class Oracle:
 
     def score(self, cases: Sequence[Case]) -> Scores:
         distinct = {c.answer.token_ids: (c.question, c.answer) for c in cases}
-        groups = dict(zip(distinct, complete(self.engine, list(distinct.values()), self.k, self.seed), strict=True))
+        groups = dict(
+            zip(distinct, complete(self.engine, list(distinct.values()), self.k, self.seed, self.sampling), strict=True)
+        )
         shares = [float(np.mean([s.correct for s in groups[c.answer.token_ids]])) for c in cases]
         written = [sum(len(s.answer.token_ids) - len(c.answer.token_ids) for s in groups[c.answer.token_ids]) for c in cases]
         return Scores(np.array(shares), np.array(written, float))

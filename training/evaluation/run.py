@@ -17,7 +17,7 @@ from estimator.baselines.stated import Stating
 from estimator.engines.base import Engine, EngineError
 from estimator.engines.local import LocalEngine
 from estimator.loading import EMBEDDED, Loaded, base_dir
-from training.evaluation.cases import MAX_TOKENS, Cases, gather
+from training.evaluation.cases import Cases, gather
 from training.evaluation.clock import ClockedPool
 from training.evaluation.drafts import drafts
 from training.evaluation.evidence import Evidence
@@ -72,10 +72,10 @@ def evaluate(loaded: Loaded, splits: Splits, plan: Plan, out: Path, say: Say) ->
 def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidence:
     """Sample the answers, then let every method score them."""
     engine, first = loaded.engine, plan.seeds[0]
-    learn = gather(engine, store, "learn", [(first, splits.learn)])
-    held_out = gather(engine, store, "recalibration", [(first, splits.platt)])
-    cases = gather(engine, store, "test", list(zip(plan.seeds, splits.tests, strict=True)))
-    pool = ClockedPool(engine, plan.samples, seed=first + 2, max_tokens=MAX_TOKENS)
+    learn = gather(engine, store, "learn", [(first, splits.learn)], plan.sampling())
+    held_out = gather(engine, store, "recalibration", [(first, splits.platt)], plan.sampling())
+    cases = gather(engine, store, "test", list(zip(plan.seeds, splits.tests, strict=True)), plan.sampling())
+    pool = ClockedPool(engine, plan.samples, seed=first + 2, max_tokens=plan.max_tokens)
     stating = taught(loaded, engine, learn, store, plan.format_steps)
     ours = [*own_methods(loaded.scorer), *drafts(loaded.scorer, pool)]
     methods: list[Baseline] = [*ours, *baselines(engine, pool, stating, seed=first)]
@@ -93,7 +93,7 @@ def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidenc
         return out
 
     measured = again([m.name for m in methods], "test", cases)
-    oracle = measure(Oracle(engine, plan.oracle, first + 1), pool, store, (), None, cases)
+    oracle = measure(Oracle(engine, plan.oracle, max(plan.seeds) + 1, plan.sampling()), pool, store, (), None, cases)
     speaker = stating.engine if stating is not None and isinstance(stating.engine, LocalEngine) else None
     return Evidence(loaded, engine, plan, splits, store, held_out, cases, tuple(measured), oracle, speaker, again, left_out)
 

@@ -38,8 +38,8 @@ def cells(report: Report) -> Iterator[str]:
                 lost += [] if value < rival else [f"{kind} at {place} ({best['method']})"]
         if won or lost:
             yield (
-                f"{ours(report)} is ahead of every method that samples nothing in {figure} in {won} of {won + len(lost)} "
-                f"cells, in {apart} of them by more than the intervals"
+                f"{ours(report)} is ahead of every other method that samples nothing (its own parts aside) in {figure} in "
+                f"{won} of {won + len(lost)} cells, in {apart} of them by more than the intervals"
                 + (f"; not for {', '.join(lost)}, where the best is named." if lost else ".")
             )
 
@@ -98,7 +98,8 @@ def calibrated(report: Report) -> Iterator[str]:
     parts = []
     for place, (table, words) in PLACES.items():
         for r in rows(report, table, position=place, kind=_whole(report), method=ours(report)):
-            parts.append(f"{100 * r['ece']:.1f} % {words} (a perfect one: {100 * r['ece_floor']:.1f} %)")
+            perfect = "" if r["ece_floor"] is None else f" (a perfect one: {100 * r['ece_floor']:.1f} %)"
+            parts.append(f"{100 * r['ece']:.1f} % {words}{perfect}")
     if parts:
         yield f"ECE against how the answers ended: {', '.join(parts)}."
 
@@ -115,31 +116,21 @@ def early(report: Report) -> Iterator[str]:
 
 
 def look_ahead(report: Report) -> Iterator[str]:
-    grid = [r for r in rows(report, "bci", method=ours(report)) if r["depth"]]
-    if not grid:
-        return
-    best = min(grid, key=lambda r: r["ece_change"])
-    if best["ece_change_high"] < 0:
-        yield f"Looking ahead lowers the ECE of p(1): at best by {_change(best, 'ece')}, with {best['position']}, {_for(best)}."
-    else:
+    for r in rows(report, "bci", method=ours(report), chosen=True):
+        lowers = "lowers the ECE of p(1)" if r["ece_change_high"] < 0 else "does not lower the ECE of p(1) beyond noise"
+        says = [f"{lowers} ({_change(r, 'ece')})"]
+        if r["auroc_change"] is not None:  # else all answers ended alike
+            ranks = "ranks better" if r["auroc_change_low"] > 0 else "does not rank better beyond noise"
+            says.append(f"{ranks} (AUROC {_change(r, 'auroc')})")
         yield (
-            f"Looking ahead does not lower the ECE of p(1) beyond noise: the best of {len(grid)} settings ({best['position']}) "
-            f"changes it by {_change(best, 'ece')}. A calibrated confidence is already the mean of what follows."
+            f"Looking ahead as held-out answers choose it ({r['position']}, {r['tokens']:.0f} more written tokens) "
+            f"{' and '.join(says)}. A calibrated confidence is already the mean of what follows."
         )
-    known = [r for r in grid if r.get("auroc_change") is not None]
-    if known:
-        sharpest = max(known, key=lambda r: r["auroc_change"])
-        verb = "ranks p(1) better" if sharpest["auroc_change_low"] > 0 else "does not rank p(1) better beyond noise"
-        yield f"Looking ahead {verb}: AUROC {_change(sharpest, 'auroc')}, with {sharpest['position']}, {_for(sharpest)}."
 
 
 def _change(row: Row, figure: str) -> str:
     value, low, high = (100 * row[f"{figure}_change{end}"] for end in ("", "_low", "_high"))
     return f"{value:+.1f} % ({low:+.1f} to {high:+.1f})"
-
-
-def _for(row: Row) -> str:
-    return f"for {row['tokens']:.0f} tokens"
 
 
 def drift(report: Report) -> Iterator[str]:

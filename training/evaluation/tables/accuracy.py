@@ -14,15 +14,12 @@ from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.loading import base_dir, local_engine
 from estimator.types import Question
-from training.evaluation.cases import MAX_TOKENS
 from training.evaluation.evidence import Evidence
 from training.evaluation.intervals import mean_figure
 from training.evaluation.rows import Row, row
 from training.labelling import Sampled, sample_answers
 
 VOTES = 8
-GREEDY = Sampling(temperature=0.0, max_tokens=MAX_TOKENS)
-DRAWN = Sampling(temperature=1.0, max_tokens=MAX_TOKENS)
 
 
 def rows(evidence: Evidence) -> list[Row]:
@@ -46,24 +43,25 @@ def rows(evidence: Evidence) -> list[Row]:
 def _decoded(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any]]:
     """Greedy answers of the plain model, of the model with the estimator loaded, of the tuned weights, and of the model that
     was taught to state confidences; none of a model on a server, whose weights cannot be exchanged."""
-    engine = evidence.engine
+    engine, greedy = evidence.engine, evidence.plan.sampling(0.0)
     if not isinstance(engine, LocalEngine):
         return []
-    plain = _answers(local_engine(base_dir(engine.name), None, None, name=engine.name, threads=engine.threads), asked)
+    alone = local_engine(base_dir(engine.name), None, None, name=engine.name, threads=engine.threads)
+    plain = _answers(alone, asked, greedy)
     tuned = LocalEngine(engine.reader, engine.tokenizer, name=engine.name, threads=engine.threads)
     made = {
         "plain model": plain,
-        "estimator loaded (FineCE here)": _answers(engine, asked),
-        "tuned weights generate (FineCE as the paper has it)": _answers(tuned, asked),
+        "estimator loaded (FineCE here)": _answers(engine, asked, greedy),
+        "the estimator's weights generate (nothing was mixed in for that)": _answers(tuned, asked, greedy),
     }
     if evidence.stating is not None:
-        made["confidences stated too (Verb, Multi-Step)"] = _answers(evidence.stating, asked)
+        made["the copy that was taught to state numbers (Verb, Multi-Step)"] = _answers(evidence.stating, asked, greedy)
     return [_outcome("greedy", method, answers, plain) for method, answers in made.items()]
 
 
 def _chosen(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any]]:
     """One of a few sampled answers, chosen in several ways; the cost is the tokens of all of them."""
-    groups = sample_answers(evidence.engine, asked, VOTES, evidence.plan.seeds[0] + 500, DRAWN)
+    groups = sample_answers(evidence.engine, asked, VOTES, evidence.plan.seeds[0] + 500, evidence.plan.sampling())
     flat = [s for group in groups for s in group]
     sure = np.array([c.value for c in evidence.scorer.score([s.answer for s in flat])]).reshape(len(groups), VOTES)
     likely = np.array([np.mean([p for g in s.answer.segments for p in g.logprobs]) for s in flat]).reshape(sure.shape)
@@ -95,8 +93,8 @@ def _stated(evidence: Evidence, sampled: Sampled) -> str | None:
     return None if answer is None else normalise(answer, sampled.question.grader)
 
 
-def _answers(engine: Engine, asked: Sequence[Question]) -> list[Sampled]:
-    return [group[0] for group in sample_answers(engine, asked, 1, 0, GREEDY)]
+def _answers(engine: Engine, asked: Sequence[Question], greedy: Sampling) -> list[Sampled]:
+    return [group[0] for group in sample_answers(engine, asked, 1, 0, greedy)]
 
 
 def _outcome(sort: str, method: str, made: Sequence[Sampled], without: Sequence[Sampled]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Backward Confidence Integration: ECE of p(1) over width and depth, alpha fitted on held-out answers (Figure 3 right).
 
-One tree of the greatest width and depth behind each first paragraph serves every smaller one: its first ``w`` branches, its
-first ``d`` levels.
+``chosen`` marks the shape with the least Brier score on these held-out answers, which is what the report's sentence is about:
+the best of many on the test answers would often seem to help. One tree of the greatest width and depth behind each first
+paragraph serves every smaller one: its first ``w`` branches, its first ``d`` levels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.bci import Branch, Node, integrate, look_ahead
-from estimator.engines.base import Sampling
 from estimator.metrics import auroc, brier, ece
 from estimator.positions import Position
 from estimator.types import Answer
-from training.evaluation.cases import MAX_TOKENS, Cases, Indices
+from training.evaluation.cases import Cases, Indices
 from training.evaluation.evidence import Evidence
 from training.evaluation.intervals import draw_weights, drawn_auroc, drawn_ece, percentiles
 from training.evaluation.ours import OURS, PAPER
 from training.evaluation.rows import Row, calibration, ranking, row
 
 WIDEST = DEEPEST = 3
+SHAPES = [(0, 0), *((width, depth) for depth in range(1, DEEPEST + 1) for width in range(1, WIDEST + 1))]
 ALPHAS = np.linspace(0, 1, 21)
 Tree = list[Any]  # [our confidence, the adapter's, tokens, branches], as plain JSON
 CONFIDENCE = {OURS: 0, PAPER: 1}
@@ -39,15 +41,13 @@ def rows(evidence: Evidence) -> list[Row]:
     out = []
     for method in (m.name for m in evidence.finece):
         base = np.array([t[CONFIDENCE[method]] for t in trees])
-        for depth in range(DEEPEST + 1):
-            for width in range(WIDEST + 1) if depth else [0]:
-                if depth and not width:
-                    continue
-                alpha = fit_alpha(fit_trees, fit.correct[fit_at], method, width, depth)
-                values = np.array([fold(t, method, width, depth, alpha) for t in trees])
-                cost = float(np.mean([_tokens(t[3], width, depth) for t in trees]))
-                own = {"width": width, "depth": depth, "alpha": alpha if depth else None}
-                out.append(_row(method, evidence, at, values, base, cost, own))
+        fitted = {shape: fit_alpha(fit_trees, fit.correct[fit_at], method, *shape) for shape in SHAPES}
+        chosen = min(SHAPES[1:], key=lambda shape: fitted[shape][1])
+        for shape, (alpha, _) in fitted.items():
+            values = np.array([fold(t, method, *shape, alpha) for t in trees])
+            cost = float(np.mean([_tokens(t[3], *shape) for t in trees]))
+            own = {"width": shape[0], "depth": shape[1], "alpha": alpha if shape[1] else None, "chosen": shape == chosen}
+            out.append(_row(method, evidence, at, values, base, cost, own))
     return out
 
 
@@ -64,7 +64,7 @@ def _grow_all(evidence: Evidence, answers: Sequence[Answer]) -> list[Tree]:
 
 
 def _grow(evidence: Evidence, answer: Answer, number: int) -> Tree:
-    sampling = Sampling(max_tokens=MAX_TOKENS, position=Position())
+    sampling = replace(evidence.plan.sampling(), position=Position())
     seed = evidence.plan.seeds[0] + 1000 + number
     ahead = look_ahead(evidence.engine, evidence.scorer, answer, WIDEST, DEEPEST, sampling, seed)
     [here] = evidence.scorer.score([answer])
@@ -98,10 +98,11 @@ def _tokens(branches: Sequence[Tree], width: int, depth: int) -> int:
     return sum(b[2] + _tokens(b[3], width, depth - 1) for b in branches[:width]) if depth else 0
 
 
-def fit_alpha(trees: Sequence[Tree], correct: NDArray[np.float64], method: str, width: int, depth: int) -> float:
-    """The alpha with the least Brier score (a proper score; ECE alone would reward saying the same of everything)."""
+def fit_alpha(trees: Sequence[Tree], correct: NDArray[np.float64], method: str, width: int, depth: int) -> tuple[float, float]:
+    """The alpha with the least Brier score (a proper score; ECE alone would reward saying the same of everything), and that
+    score."""
     losses = [brier([fold(t, method, width, depth, a) for t in trees], correct) for a in ALPHAS]
-    return float(ALPHAS[int(np.argmin(losses))])
+    return float(ALPHAS[int(np.argmin(losses))]), min(losses)
 
 
 def _row(

@@ -38,12 +38,13 @@ def table_rows(
 def figures(m: Measured, cases: Cases, at: Indices, draws: int, oracle: Array | None) -> dict[str, Any]:
     """``ece`` is against how the answers ended, ``ece_oracle`` against the oracle's shares, which are less noisy (of values
     that are no probabilities: after Platt scaling); ``ece_floor`` is what a perfectly calibrated method with these
-    confidences would show at this n."""
+    confidences would show at this n (None where answers count more than once: what ends alike is noisier)."""
     outcome, questions = cases.correct[at], cases.questions[at]
     out: dict[str, Any] = {"samples": m.samples}
     if m.is_probability:
         out |= calibration(m.raw[at], outcome, questions, draws)
-        out["ece_floor"] = floor(m.raw[at])
+        once = len({cases.spots[i].answer for i in at}) == len(at)
+        out["ece_floor"] = floor(m.raw[at]) if once else None
     confidence = (m.raw if m.is_probability else m.platt)[at]
     if oracle is not None and oracle is not m.raw and np.isfinite((oracle[at], confidence)).all():
         out |= _against("oracle", confidence, oracle[at], questions, draws)

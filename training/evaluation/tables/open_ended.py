@@ -12,7 +12,6 @@ from estimator.types import Question
 from training.evaluation.evidence import Evidence
 from training.evaluation.rows import Row, row
 from training.evaluation.tables.accepted import DELTA
-from training.evaluation.tables.accuracy import DRAWN
 from training.labelling import sample_answers
 from training.questions import UNANSWERABLE
 
@@ -33,6 +32,8 @@ def rows(evidence: Evidence) -> list[Row]:
 
 
 def _read(evidence: Evidence, asked: list[Question]) -> dict[str, Any]:
-    sampled = [group[0].answer for group in sample_answers(evidence.engine, asked, 1, evidence.plan.seeds[0], DRAWN)]
+    sampled = [
+        group[0].answer for group in sample_answers(evidence.engine, asked, 1, evidence.plan.seeds[0], evidence.plan.sampling())
+    ]
     places = {"question": [a.upto(0) for a in sampled], "complete": sampled}
     return {name: [c.value for c in evidence.scorer.score(answers)] for name, answers in places.items()}

@@ -19,7 +19,7 @@ def rows(evidence: Evidence) -> list[Row]:
     runs = list(zip(evidence.plan.seeds, evidence.splits.tests, strict=True))
     out = []
     for temperature in TEMPERATURES:
-        cases = gather(evidence.engine, evidence.store, "test", runs, temperature)
+        cases = gather(evidence.engine, evidence.store, "test", runs, evidence.plan.sampling(temperature))
         measured = evidence.again(names, f"temperature {temperature:g}", cases)
         for made in table_rows(cases, measured, evidence.kinds, evidence.plan.draws, temperature=temperature):
             out.append(made | {"table": "temperature", "temperature": temperature})
