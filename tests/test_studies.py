@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from tests.conftest import tiny_model
 from tests.training_data import WORDS, answer_to, labels_of, save_base
 from training import study_runs
 from training.evaluation.rows import COLUMNS
+from training.evaluation.tables import training_studies
 from training.studies import SHARES, data_amounts, techniques
 from training.study_runs import StudyContext, case_rows
 from training.variants import _as_qwen3, _without_layers
@@ -88,3 +91,22 @@ def test_variants_of_a_base_keep_its_weights_and_still_compute() -> None:
     assert not torch.allclose(outputs[0], outputs[1]) and not torch.allclose(outputs[0], outputs[2])
     for name, value in model.state_dict().items():
         assert torch.equal(other.state_dict()[name], value)
+
+
+def test_studies_that_take_questions_from_one_end_get_every_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The split is in the order of its kinds."""
+    monkeypatch.setattr(training_studies, "sample_answers", lambda *args: [])
+    asked = [Question(f"{kind} {n}", kind=kind) for kind in ("arithmetic", "fact", "choice") for n in range(40)]
+    evidence: Any = SimpleNamespace(
+        splits=SimpleNamespace(study=asked),
+        plan=SimpleNamespace(seeds=(77, 78)),
+        loaded=SimpleNamespace(model="embedded"),
+        held_out=SimpleNamespace(cases=[]),
+        cases=SimpleNamespace(cases=[]),
+        store=SimpleNamespace(folder=Path("nowhere"), say=print),
+    )
+    engine: Any = SimpleNamespace(threads=1)
+    drawn = training_studies._context(evidence, engine).questions
+    assert sorted(q.text for q in drawn) == sorted(q.text for q in asked)
+    for part in (drawn[:40], drawn[-40:]):
+        assert all(sum(q.kind == kind for q in part) >= 5 for kind in ("arithmetic", "fact", "choice"))

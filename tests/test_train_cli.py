@@ -15,6 +15,7 @@ from estimator.loading import load
 from tests.cli_double import invoke
 from tests.training_data import answer_to, labels_of, save_base
 from training import labelling
+from training.combine import labelled_prefixes
 from training.labels import write_labels
 
 QUICK = ("--processes", "1", "--epochs", "1", "--rank", "4", "--dropout", "0.1", "--tokens-per-step", "800", "--every", "1")
@@ -71,6 +72,27 @@ def test_answers_that_are_all_wrong_combine_nothing_and_lose_nothing(made: tuple
     done = train(made, tmp_path / "out", "--combine", tmp_path / "q.jsonl")
     assert done.exit_code == 1 and "sampled answers are wrong" in done.stderr
     assert load(str(made[0]), str(tmp_path / "out")).scorer.name == "adapter"
+
+
+def test_the_combination_is_fitted_on_answers_drawn_as_the_labels_were(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = {"temperature": 0.7, "max_tokens": 24, "position": "periodic:5"}
+    rows = labels_of(AutoTokenizer.from_pretrained(made[0]))
+    write_labels(tmp_path / "labels.parquet", rows, {"hashes": {"base": model_hash(made[0])}, "settings": drawn})
+    asked = [{"question": f"What is {n} times 2?", "answer": "never"} for n in range(30)]
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    seen: list[dict[str, Any]] = []
+
+    def watched(*args: Any, **options: Any) -> Any:
+        seen.append(options)
+        return labelled_prefixes(*args, **options)
+
+    monkeypatch.setattr("controller.training.labelled_prefixes", watched)
+    train(made, tmp_path / "out", "--combine", tmp_path / "q.jsonl", data=tmp_path / "labels.parquet")
+    [options] = seen
+    assert (options["sampling"].temperature, options["sampling"].max_tokens) == (0.7, 24)
+    assert str(options["position"]) == "periodic:5"
 
 
 def refused(done: Any, code: int, match: str) -> None:

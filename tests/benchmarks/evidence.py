@@ -33,6 +33,7 @@ from training.questions import KINDS, UNANSWERABLE, unanswerable
 ORACLE_SAMPLES = 64
 PLACES = ("question", "first", "penultimate", "complete")
 SEED = 83
+DATA_FILES = ("singleop.jsonl", "multiarith.jsonl", "gsm8k_test.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +211,10 @@ def measure(per_kind: int, data: Path | None, gsm8k: int | None, kept: Path | No
     report: dict[str, Any] = {"rows": rows, "drift": drift(scored), "intervals": interval_cover(scored)}
     report |= {"unanswerable": unanswerable_scores(engine, scorer)}
     if data is not None:
-        for name in ("singleop", "multiarith"):
-            rows += accuracy_rows(engine, read_questions(data / f"{name}.jsonl"), name)
-        report["gsm8k"] = overconfidence(engine, scorer, read_questions(data / "gsm8k_test.jsonl")[:gsm8k])
+        *worded, hard = DATA_FILES
+        for file in worded:
+            rows += accuracy_rows(engine, read_questions(data / file), Path(file).stem)
+        report["gsm8k"] = overconfidence(engine, scorer, read_questions(data / hard)[:gsm8k])
     report["meta"] = {
         "hashes": loaded.hashes,
         "seed": SEED,
@@ -231,6 +233,9 @@ def main() -> None:
     parser.add_argument("--gsm8k", type=int, default=None, help="only the first N test questions")
     parser.add_argument("--oracle", type=Path, help="where the oracle's shares are kept")
     args = parser.parse_args()
+    missing = [name for name in DATA_FILES if args.data is not None and not (args.data / name).is_file()]
+    if missing:  # said now, and not after an hour
+        parser.error(f"no {', '.join(missing)} in {args.data}: name the folder of the real questions with --data")
     args.out.mkdir(parents=True, exist_ok=True)
     report = measure(args.per_kind, args.data, args.gsm8k, args.oracle)
     (args.out / "embedded.json").write_text(json.dumps(report, indent=1) + "\n")
