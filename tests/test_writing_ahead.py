@@ -149,12 +149,15 @@ def test_what_a_server_began_is_what_it_would_have_written(served: Loaded) -> No
 
 def test_a_server_stops_what_is_cancelled(served: Loaded) -> None:
     engine: Any = served.fork().engine if served.fork is not None else served.engine
-    request = SampleRequest(engine.prompt_ids("How many legs do 3 dogs have?"), seed=5)
-    begun = engine.begin(request, Sampling(max_tokens=900, temperature=5.0))
+    sampling = Sampling(max_tokens=900, temperature=2.0)
+    drawn = [SampleRequest(engine.prompt_ids("How many legs do 3 dogs have?"), seed=seed) for seed in range(16)]
+    longest = max(zip(engine.sample(drawn, sampling), drawn, strict=True), key=lambda pair: len(pair[0][0].token_ids))[1]
+    before = engine.usage.generated
+    begun = engine.begin(longest, sampling)
     wait_until(lambda: _running(engine) > 0, "the server never began")
     begun.cancel()
     wait_until(lambda: _running(engine) == 0, "the server writes on for nobody")
-    assert begun.future.cancelled() and engine.usage.generated == 0
+    assert begun.future.cancelled() and engine.usage.generated == before
 
 
 def wait_until(true: Callable[[], bool], otherwise: str) -> None:
