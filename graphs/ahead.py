@@ -13,10 +13,10 @@ Asked = tuple[SampleRequest, Sampling]
 
 
 class Ahead:
-    """Of one run, on an engine that can write while it scores (on another one nothing happens here). Whatever has been begun
-    is taken, or cancelled by ``keep_only`` or ``close`` at the latest."""
+    """Of one run, on an engine that can write while it scores; on another one, or without one, nothing happens here. Whatever
+    has been begun is taken, or cancelled by ``keep_only`` or ``close`` at the latest."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine | None = None) -> None:
         self._engine = engine if isinstance(engine, WritesAhead) else None
         self._begun: dict[Asked, Begun] = {}
         self._lock, self._closed = threading.Lock(), False

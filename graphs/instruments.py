@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from estimator import bci
 from estimator.engines.base import Engine, SampleRequest, Sampling
@@ -40,14 +40,14 @@ class MeteredScorer:
 @dataclass(frozen=True, slots=True)
 class Instruments:
     """The live objects of a run. ``clock`` gives seconds; ``room`` is always what budget and context leave, in tokens.
-    ``ahead`` belongs to a single run; without it nothing is written in advance."""
+    ``ahead`` belongs to a single run; as it comes nothing is written in advance."""
 
     engine: Engine
     scorer: Scorer
     policy: Policy
     seed: int
     clock: Callable[[], float]
-    ahead: Ahead | None = None
+    ahead: Ahead = field(default_factory=Ahead)
 
     def meter(self) -> MeteredScorer:
         return MeteredScorer(self.scorer, self.engine, self.clock)
@@ -61,14 +61,14 @@ class Instruments:
         """One new segment behind ``answer``, and the seconds it took."""
         started = self.clock()
         request, sampling = SampleRequest(answer.token_ids, seed=self.seed, first_index=first_index), self._sampling(room)
-        begun = None if self.ahead is None else self.ahead.take(request, sampling)
+        begun = self.ahead.take(request, sampling)
         segment = self.engine.sample([request], sampling)[0][0] if begun is None else begun.result()
         return segment, self.clock() - started
 
     def writing_on(self, answer: Answer, room: int) -> AbstractContextManager[None]:
         """While ``answer`` is scored, an engine that can already writes what ``sample`` will ask for if the decision is to go
         on, under the seed that it would have anyway."""
-        if self.ahead is None or self.policy.width or room < 1 or answer.finished:
+        if self.policy.width or room < 1 or answer.finished:
             return nullcontext()
         return self.ahead.writing(SampleRequest(answer.token_ids, seed=self.seed), self._sampling(room))
 

@@ -151,8 +151,7 @@ class Nodes:
         standing = standing_of(state, stated=stated, full=self.use.context_room(answer_of(state)) < 1)
         decision = decide(standing, self.use.policy)
         action = decision.action.value
-        if self.use.ahead is not None:
-            self.use.ahead.keep_only(answer_of(state).token_ids if decision.action is Action.CONTINUE else None)
+        self.use.ahead.keep_only(answer_of(state).token_ids if decision.action is Action.CONTINUE else None)
         facts = {**asdict(standing), "scores": list(standing.scores)}
         self.emit(DecisionEvent(index=last_index(state), action=action, reason=decision.reason, cut=decision.cut, **facts))
         chosen = DecisionState(action=action, reason=decision.reason, cut=decision.cut, budget_spent=decision.budget_spent)

@@ -1,6 +1,6 @@
 """The vLLM engine: base model and estimator adapter on one server, asked over HTTP with token ids.
 
-Every sampling parameter is sent explicitly, because a server fills gaps from the model's own ``generation_config.json``.
+What is sent is in ``bodies``, what comes back is read by ``wire``.
 The server stops by itself at a blank line or after a number of tokens; a position that only the client can see (entropy) is
 streamed to, and the stream is closed there. Entropies come from the ``TOP`` highest log-probabilities (``entropy_kind``).
 """
@@ -8,7 +8,6 @@ streamed to, and the stream is closed there. Entropies come from the ``TOP`` hig
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -21,22 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
+from estimator.engines.bodies import TOP, generation, likeliest, named, stream_seed
 from estimator.engines.client import BadReply, ServerClient
 from estimator.engines.turns import Kind, Turns, lists_survive
 from estimator.engines.vocabulary import Vocabulary
 from estimator.engines.wire import Written, as_segment, normalised, read_choice, read_logprobs
 from estimator.positions import BreakTable, Position, PositionKind
-from estimator.types import PARAGRAPH_BREAK, Segment, Tokens
+from estimator.types import Segment, Tokens
 
 Result = TypeVar("Result")
 COMPLETIONS = "/v1/completions"
-TOP = 20  # log-probabilities a token: the most that a server gives by default
 PROBE_TOKENS = 256
-# Neutral values, against the defaults of the model's generation_config.json; top_k -1 is off.
-PLAIN = {
-    "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0,
-    "add_special_tokens": False, "return_token_ids": True, "return_tokens_as_token_ids": True,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +102,8 @@ class VllmEngine:
     def take_turns_where_needed(self) -> None:
         """Find out whether scores and generation may meet in one batch of this server, and keep them apart if not."""
         prompt = self.prompt_ids("How many legs do 3 dogs have?")
-        long = self._body(prompt, Sampling(max_tokens=PROBE_TOKENS)) | {"ignore_eos": True, "seed": 0}
-        read = _named(self.adapter, prompt, self.level_ids)
+        long = self._generation(prompt, Sampling(max_tokens=PROBE_TOKENS)) | {"ignore_eos": True, "seed": 0}
+        read = named(self.adapter, prompt, self.level_ids)
         survive = self.client.run(lists_survive(self.client, COMPLETIONS, long, read))
         self.turns = None if survive else Turns()
 
@@ -148,7 +142,7 @@ class VllmEngine:
     async def _sampled(self, request: SampleRequest, sampling: Sampling) -> list[Segment]:
         """One request for all n samples of a prefix; greedy, they are all the same (and a server refuses n > 1)."""
         n = request.n if sampling.temperature > 0 else 1
-        body = self._body(request.prefix, sampling) | {"n": n, "seed": stream_seed(request)}
+        body = self._generation(request.prefix, sampling) | {"n": n, "seed": stream_seed(request)}
         async with self._turn("generate"):
             if sampling.position is not None and sampling.position.kind is PositionKind.ENTROPY:
                 segments = await self.client.stream(COMPLETIONS, body, partial(self._streamed, request.prefix, n, sampling))
@@ -157,16 +151,8 @@ class VllmEngine:
         self._count(generated=sum(len(s.token_ids) for s in segments) * (request.n // n))
         return segments if n == request.n else segments * request.n
 
-    def _body(self, prefix: Tokens, sampling: Sampling) -> dict[str, Any]:
-        return {
-            **PLAIN,
-            "model": self.model,
-            "prompt": list(prefix),
-            "temperature": sampling.temperature,
-            "logprobs": TOP,
-            "stop_token_ids": sorted(self.vocabulary.end_ids),
-            **_stopping(sampling, self.max_context - len(prefix)),
-        }
+    def _generation(self, prefix: Tokens, sampling: Sampling) -> dict[str, Any]:
+        return generation(self.model, prefix, sampling, self.vocabulary.end_ids, self.max_context)
 
     def _segments(self, prefix: Tokens, n: int, sampling: Sampling, reply: Mapping[str, Any]) -> list[Segment]:
         choices = _choices(reply, n)
@@ -210,11 +196,11 @@ class VllmEngine:
             return logprobs
 
         async with self._turn("read"):
-            return await self.client.post(COMPLETIONS, _named(model, prefix, token_ids), read)
+            return await self.client.post(COMPLETIONS, named(model, prefix, token_ids), read)
 
     def read_request(self, prefix: Tokens) -> dict[str, Any]:
         """The likeliest tokens after the prefix, by the base model."""
-        return {**PLAIN, "model": self.model, "prompt": list(prefix), "max_tokens": 1, "temperature": 0.0, "logprobs": TOP}
+        return likeliest(self.model, prefix)
 
     async def _forced(self, prefix: Tokens, token: int) -> Written:
         """The reading of ``token`` as the next one after the prefix."""
@@ -246,32 +232,6 @@ class VllmEngine:
     def _count(self, **tokens: int) -> None:
         with self._lock:
             self._usage = replace(self._usage, **{k: getattr(self._usage, k) + n for k, n in tokens.items()})
-
-
-def stream_seed(request: SampleRequest) -> int:
-    """The seed of a request: the server adds the sample's index to it, so that sample i draws from a stream that is a
-    function of (seed, prefix, first_index + i) alone."""
-    digest = hashlib.blake2b(np.asarray((request.seed, *request.prefix), np.int64).tobytes(), digest_size=7).digest()
-    return int.from_bytes(digest, "little") + request.first_index
-
-
-def _named(model: str | None, prefix: Tokens, token_ids: Sequence[int]) -> dict[str, Any]:
-    """Exact log-probabilities of named tokens after the prefix."""
-    return {
-        **PLAIN, "model": model, "prompt": list(prefix), "max_tokens": 1, "temperature": 0.0,
-        "logprobs": 0, "logprob_token_ids": list(token_ids),
-    }  # fmt: skip
-
-
-def _stopping(sampling: Sampling, room: int) -> dict[str, Any]:
-    """Where the server is to stop by itself."""
-    tokens = min(sampling.max_tokens, room)
-    position = sampling.position
-    if position is not None and position.kind is PositionKind.PARAGRAPH:
-        return {"max_tokens": tokens, "stop": [PARAGRAPH_BREAK], "include_stop_str_in_output": True}
-    if position is not None and position.kind is PositionKind.PERIODIC:
-        return {"max_tokens": min(tokens, position.every)}
-    return {"max_tokens": tokens}
 
 
 def _choices(reply: Mapping[str, Any], count: int) -> list[dict[str, Any]]:

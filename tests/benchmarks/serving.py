@@ -79,9 +79,7 @@ def computed(loaded: Loaded) -> float:
     lines = httpx.get(f"{loaded.engine.client.base_url}/metrics", timeout=60).text.splitlines()
 
     def total(name: str) -> float:
-        return sum(
-            float(line.split()[-1]) for line in lines if line.startswith((f"vllm:{name}_total{{", f"vllm:{name}_total "))
-        )
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"vllm:{name}_total{{"))
 
     return total("prompt_tokens") - total("prompt_tokens_cached") + total("generation_tokens")
 
