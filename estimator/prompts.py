@@ -6,7 +6,9 @@ that a question that spells ``<|end|>`` or a role marker stays text.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 INSTRUCTION = (
@@ -31,15 +33,18 @@ def prompt_ids(tokenizer: Any, question: str) -> tuple[int, ...]:
 
 def text_ids(tokenizer: Any, text: str) -> tuple[int, ...]:
     """Ids of ``text`` as plain text: markers of special tokens inside it are not obeyed."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
         return tuple(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
-    was = backend.encode_special_tokens
+    return tuple(_literal(tokenizer).encode(text, add_special_tokens=False).ids)
+
+
+@lru_cache(maxsize=8)
+def _literal(tokenizer: Any) -> Any:
+    """A copy that spells special tokens out. It is a copy because the switch belongs to the whole tokenizer: turned on and off
+    again in one thread, it would reach what another thread encodes in between."""
+    backend = copy.deepcopy(tokenizer.backend_tokenizer)
     backend.encode_special_tokens = True
-    try:
-        return tuple(backend.encode(text, add_special_tokens=False).ids)
-    finally:
-        backend.encode_special_tokens = was
+    return backend
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -25,6 +26,14 @@ def test_any_text_can_be_read_back(tiny_tokenizer: Any, text: str) -> None:
 def test_encoding_text_leaves_the_tokenizer_as_it_was(tiny_tokenizer: Any) -> None:
     text_ids(tiny_tokenizer, "x<|end|>")
     assert tiny_tokenizer.encode("<|end|>") == [tiny_tokenizer.eos_token_id]
+
+
+def test_prompts_made_at_the_same_time_do_not_disturb_each_other(tiny_tokenizer: Any) -> None:
+    questions = [f"<|user|> How many <|end|> of {n}?" for n in range(16)]
+    alone = [prompt_ids(tiny_tokenizer, q) for q in questions]
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(lambda q: [prompt_ids(tiny_tokenizer, q) for _ in range(100)], questions))
+    assert all(made == [one] * 100 for made, one in zip(together, alone, strict=True))
 
 
 def test_a_template_that_drops_the_question_is_refused(tiny_tokenizer: Any) -> None:
