@@ -88,11 +88,10 @@ def load_served_engine(client: ServerClient, model: str) -> tuple[VllmEngine, di
 def _engine(
     server: Server, base: Served, folder: Path, adapter: str | None = None, level_ids: Sequence[int] = ()
 ) -> VllmEngine:
-    name = f"{base.name} on vLLM {server.version} at {server.client.address}"
     return VllmEngine(
         server.client,
         _vocabulary(folder),
-        name=name,
+        name=f"{base.name} on vLLM {server.version}",  # without its address: labels and traces are the same at another one
         model=base.name,
         adapter=adapter,
         level_ids=level_ids,

@@ -68,6 +68,8 @@ class FaultProxy:
 
     def refuse(self, seconds: float) -> None:
         """Stop listening for a while, as a server that is killed and started again."""
+        self._return.cancel()
+        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would let the accept that waits take one more
         self._listener.close()
         self._return = threading.Timer(seconds, self._again)
         self._return.start()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
+from tenacity import wait_none
 
+from estimator.engines import client as client_module
 from estimator.engines.base import EngineUnreachable
-from estimator.engines.client import ServerClient
+from estimator.engines.client import BAD_REPLIES, BadReply, PassingFailure, ServerClient
+from estimator.engines.room import Room
 
 
 async def nothing() -> None:
@@ -43,3 +47,54 @@ def test_requests_that_race_with_closing_all_end(monkeypatch: pytest.MonkeyPatch
         for worker in workers:
             worker.join(10)
         assert ends == ["unreachable"] * 4
+
+
+@pytest.mark.parametrize("key", ["sk-secret\nmore", "sk-s\u00e9cret", "sk-\x1b[0m"])
+def test_a_key_that_no_request_can_carry_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(EngineUnreachable, match="CONTROLLER_API_KEY") as raised:
+        ServerClient("http://127.0.0.1:9", key)
+    assert "sk-" not in str(raised.value)
+
+
+def test_bad_replies_are_counted_apart_from_the_time_that_a_server_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "BACKOFF", wait_none())
+    ends: list[Any] = [PassingFailure("away")] * 9 + [BadReply("odd")] * (BAD_REPLIES - 1) + ["done"]
+    client, asked = ServerClient("http://127.0.0.1:9"), iter(ends)
+
+    async def once() -> object:
+        if isinstance(end := next(asked), Exception):
+            raise end
+        return end
+
+    assert client.run(client._patiently(once)) == "done"
+    asked = iter([BadReply("odd")] * 99)
+    with pytest.raises(BadReply):
+        client.run(client._patiently(once))
+    assert len(list(asked)) == 99 - BAD_REPLIES
+    client.close()
+
+
+def test_a_room_holds_no_more_than_its_size() -> None:
+    inside, most = 0, 0
+
+    async def visit(room: Room, wanted: int) -> None:
+        nonlocal inside, most
+        async with room.of(wanted):
+            inside += min(wanted, 10)
+            most = max(most, inside)
+            try:
+                await asyncio.sleep(0.001)
+            finally:
+                inside -= min(wanted, 10)
+
+    async def crowd() -> None:
+        room = Room(10)
+        visits = [asyncio.create_task(visit(room, n)) for n in (3, 4, 5, 30, 1, 9, 10, 2) * 5]
+        await asyncio.sleep(0.002)
+        visits[7].cancel()  # one that waits, or is inside: its places are free again
+        await asyncio.gather(*visits, return_exceptions=True)
+        async with room.of(10):
+            pass
+
+    asyncio.run(asyncio.wait_for(crowd(), 10))
+    assert 9 <= most <= 10

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,22 @@ def with_clamped(body: bytes) -> bytes:
     return re.sub(rb"-\d+\.\d+", b"-9999.0", body)
 
 
+def with_change(change: Callable[[Any], object]) -> Spoil:
+    """Valid JSON of another shape than the protocol's."""
+
+    def edit(body: bytes) -> bytes:
+        reply = json.loads(body)
+        change(reply)
+        return json.dumps(reply).encode()
+
+    return faults.edited(edit)
+
+
+def _oddly_keyed(reply: Any) -> None:
+    for choice in reply["choices"]:
+        choice["logprobs"]["top_logprobs"] = [{"token_id:abc": -1.0}] * len(choice["token_ids"])
+
+
 PASSING: dict[str, Spoil] = {
     "reset": faults.reset_at_once,
     "reset in the middle": faults.reset_in_the_middle,
@@ -60,6 +77,10 @@ PASSING: dict[str, Spoil] = {
     "NaN": faults.edited(with_nan),
     "minus infinity": faults.edited(with_clamped),
     "no log-probabilities": without("top_logprobs"),
+    "null for a number": with_change(lambda reply: reply["usage"].update(prompt_tokens=None)),
+    "texts for choices": with_change(lambda reply: reply.update(choices=["a"] * len(reply["choices"]))),
+    "a text for log-probabilities": with_change(lambda reply: reply["choices"][0].update(logprobs="none")),
+    "odd keys": with_change(_oddly_keyed),
 }
 
 
@@ -116,6 +137,8 @@ def test_a_server_that_is_killed_and_comes_back(proxy: FaultProxy, served: Loade
     engine = engine_behind(proxy, served)
     request = SampleRequest(served.engine.prompt_ids(QUESTION), seed=5)
     proxy.refuse(1.5)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", proxy.port))
     assert engine.sample([request], SHORT) == served.engine.sample([request], SHORT)
     with pytest.raises(EngineUnreachable, match="nothing answers"):
         proxy.refuse(30)

@@ -151,12 +151,14 @@ def test_a_server_stops_what_is_cancelled(served: Loaded) -> None:
     engine: Any = served.fork().engine if served.fork is not None else served.engine
     sampling = Sampling(max_tokens=900, temperature=2.0)
     drawn = [SampleRequest(engine.prompt_ids("How many legs do 3 dogs have?"), seed=seed) for seed in range(16)]
-    longest = max(zip(engine.sample(drawn, sampling), drawn, strict=True), key=lambda pair: len(pair[0][0].token_ids))[1]
-    before = engine.usage.generated
+    lengths = [len(segment.token_ids) for [segment] in engine.sample(drawn, sampling)]
+    longest = drawn[lengths.index(max(lengths))]
+    before, written = engine.usage.generated, _told(engine, "generation_tokens_total")
     begun = engine.begin(longest, sampling)
-    wait_until(lambda: _running(engine) > 0, "the server never began")
+    wait_until(lambda: _told(engine, "generation_tokens_total") > written, "the server never began")
     begun.cancel()
-    wait_until(lambda: _running(engine) == 0, "the server writes on for nobody")
+    wait_until(lambda: _told(engine, "num_requests_running") == 0, "the server writes on for nobody")
+    assert _told(engine, "generation_tokens_total") - written < max(lengths)  # it did not end by itself
     assert begun.future.cancelled() and engine.usage.generated == before
 
 
@@ -167,9 +169,9 @@ def wait_until(true: Callable[[], bool], otherwise: str) -> None:
         time.sleep(0.02)
 
 
-def _running(engine: Any) -> float:
-    """Requests that the server is working on, by its own account."""
+def _told(engine: Any, name: str) -> float:
+    """A figure by the server's own account."""
     import httpx
 
     lines = httpx.get(f"{engine.client.base_url}/metrics", timeout=30).text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:num_requests_running"))
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(f"vllm:{name}{{"))

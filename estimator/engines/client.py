@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import itertools
 import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -56,7 +57,7 @@ class ServerClient:
 
     ``timeout`` bounds the wait for the next byte, ``patience`` all attempts of one request together (both seconds; a few bad
     replies end it sooner); ``concurrency`` bounds the requests under way. Raises ``EngineUnreachable`` where the server does
-    not do its part and ``EngineError`` where the request is refused for what it asks.
+    not do its part or the key is none, and ``EngineError`` where the request is refused for what it asks.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class ServerClient:
     ) -> None:
         self.base_url, self.address = _root(base_url)
         self.patience = patience
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._headers = _authorization(api_key)
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS), pool=None)
         self._limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
         self._gate, self._closed = threading.Lock(), False
@@ -125,7 +126,9 @@ class ServerClient:
 
         async def once() -> Result:
             with _named(self.address):
-                return read(_parsed(_checked(await self._http.post(path, json=body))))
+                reply = _parsed(_checked(await self._http.post(path, json=body)))
+                with _shaped():
+                    return read(reply)
 
         return await self._patiently(once)
 
@@ -139,16 +142,22 @@ class ServerClient:
                 async with self._http.stream("POST", path, json=body | {"stream": True}) as response:
                     if response.is_error:
                         await response.aread()
-                    return await read(_events(_checked(response)))
+                    with _shaped():
+                        return await read(_events(_checked(response)))
 
         return await self._patiently(once)
 
     async def _patiently(self, once: Callable[[], Awaitable[Result]], patience: float | None = None) -> Result:
         out_of_patience = stop_before_delay(self.patience if patience is None else patience)
+        bad = itertools.count(1)  # a server that is away may come back after minutes; nonsense does not get better so late
+
+        def hopeless(state: RetryCallState) -> bool:
+            return isinstance(_error(state), BadReply) and next(bad) >= BAD_REPLIES
+
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(PassingFailure),
             wait=_wait,
-            stop=lambda state: out_of_patience(state) or _hopeless(state),
+            stop=lambda state: hopeless(state) or out_of_patience(state),
             reraise=True,
         )
         return await retrying(once)
@@ -178,6 +187,23 @@ def _named(base_url: str) -> Iterator[None]:
         raise PassingFailure(f"{base_url} broke off in the middle of its reply ({_reason(error)}): see its log") from error
     except (httpx.DecodingError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise EngineUnreachable(f"{base_url} is no model server ({_reason(error)}): check --base-url") from error
+
+
+@contextmanager
+def _shaped() -> Iterator[None]:
+    """JSON of another shape than its reader takes for granted (null for a number, a list for an object) is a bad reply."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, StopAsyncIteration) as error:
+        raise BadReply(f"the server's reply is not of the shape that was asked for ({error!r})") from error
+
+
+def _authorization(api_key: str | None) -> dict[str, str]:
+    """The header that carries the key. What no header can carry is refused here, without showing it."""
+    key = (api_key or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise EngineUnreachable("the API key holds characters that no request can carry: set CONTROLLER_API_KEY anew")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
@@ -227,15 +253,12 @@ async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
 
 def _wait(state: RetryCallState) -> float:
     """Exponential with full jitter, and never shorter than what the server asked for."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    asked = error.retry_after if isinstance(error, PassingFailure) else 0.0
-    return asked + BACKOFF(state)
+    error = _error(state)
+    return (error.retry_after if isinstance(error, PassingFailure) else 0.0) + BACKOFF(state)
 
 
-def _hopeless(state: RetryCallState) -> bool:
-    """A server that is away may come back after minutes; one that keeps answering nonsense does not know better."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    return isinstance(error, BadReply) and state.attempt_number >= BAD_REPLIES
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
 
 
 def _retry_after(response: httpx.Response) -> float:

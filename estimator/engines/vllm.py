@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
 from estimator.engines.bodies import TOP, generation, likeliest, named, stream_seed
 from estimator.engines.client import BadReply, ServerClient
+from estimator.engines.room import Room
 from estimator.engines.turns import Kind, Turns, lists_survive
 from estimator.engines.vocabulary import Vocabulary
 from estimator.engines.wire import Written, as_segment, normalised, read_choice, read_logprobs
@@ -31,6 +32,9 @@ from estimator.types import Segment, Tokens
 Result = TypeVar("Result")
 COMPLETIONS = "/v1/completions"
 PROBE_TOKENS = 256
+# Samples asked for at once, twice what vLLM computes at once by default: what waits there longer than the client's timeout
+# would be taken for hanging, given up and begun again.
+SAMPLES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class VllmEngine:
         self.model, self.adapter, self.level_ids, self.max_context = model, adapter, list(level_ids), max_context
         self.entropy_kind = f"top-{TOP}"
         self.turns: Turns | None = None
+        self._room = Room(SAMPLES)
         self._usage, self._lock = Usage(), threading.Lock()
 
     @property
@@ -102,7 +107,8 @@ class VllmEngine:
     def take_turns_where_needed(self) -> None:
         """Find out whether scores and generation may meet in one batch of this server, and keep them apart if not."""
         prompt = self.prompt_ids("How many legs do 3 dogs have?")
-        long = self._generation(prompt, Sampling(max_tokens=PROBE_TOKENS)) | {"ignore_eos": True, "seed": 0}
+        endless = {"ignore_eos": True, "stop_token_ids": [], "seed": 0}  # named end tokens would stop it all the same
+        long = self._generation(prompt, Sampling(max_tokens=PROBE_TOKENS)) | endless
         read = named(self.adapter, prompt, self.level_ids)
         survive = self.client.run(lists_survive(self.client, COMPLETIONS, long, read))
         self.turns = None if survive else Turns()
@@ -143,7 +149,7 @@ class VllmEngine:
         """One request for all n samples of a prefix; greedy, they are all the same (and a server refuses n > 1)."""
         n = request.n if sampling.temperature > 0 else 1
         body = self._generation(request.prefix, sampling) | {"n": n, "seed": stream_seed(request)}
-        async with self._turn("generate"):
+        async with self._room.of(n), self._turn("generate"):
             if sampling.position is not None and sampling.position.kind is PositionKind.ENTROPY:
                 segments = await self.client.stream(COMPLETIONS, body, partial(self._streamed, request.prefix, n, sampling))
             else:
@@ -172,6 +178,8 @@ class VllmEngine:
         async for event in events:
             for choice in event.get("choices") or []:
                 i = choice["index"]
+                if not written[i].token_ids and choice.get("prompt_token_ids") is not None:
+                    _check_prompt(choice, prefix)
                 written[i] = written[i].then(read_choice(choice, TOP, self.vocabulary.size))
                 segment = None if i in done else self._cut(written[i], sampling.position)
                 if segment is not None:
