@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from controller.binomial import binomial_cdf, fewest_to_pass, upper_limit
 from controller.errors import UsageError
-from estimator.answers import same_answer
+from estimator.answers import is_right
 from estimator.types import Question
 from graphs.thresholds import Ending
 
@@ -164,4 +164,4 @@ def questions_needed(tuning: Tuning) -> int | None:
 
 
 def _right(question: Question, ending: Ending) -> bool:
-    return ending.answer is not None and any(same_answer(ending.answer, a, question.grader) for a in question.answers)
+    return ending.answer is not None and is_right(question, ending.answer)

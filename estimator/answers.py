@@ -9,18 +9,29 @@ from fractions import Fraction
 from estimator.types import ANSWER_CUE, Grader, Question
 
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
-_LINE = re.compile(r"^\s*A(?:nswer)?\s*:[ \t]*(\S.*)$", re.MULTILINE)
-_PHRASE = re.compile(r"(?:final answer|the answer|answer)\s*(?:is|:|=)\s*:?\s*(.+)", re.IGNORECASE)
+_LINE = re.compile(r"^[^\S\n]*A(?:nswer)?[^\S\n]*:[ \t]*(\S.*)$", re.MULTILINE)
+_OPTION_B = re.compile(r"^(?:[^\S\n]*A[^\S\n]*:.*?\sB|[^\S\n]*B)[^\S\n]*:", re.MULTILINE)
+_PHRASE = re.compile(r"(?:final answer|the answer|answer)\s*(?:is|:|=)\s*(?::\s*)?(.+)", re.IGNORECASE)
 # A minus right behind a digit makes a range or a difference (3-5, 10 - 4), not a negative number.
 _NUMBER = re.compile(
     r"(?:(?<!\d)(?<!\d\s)(?P<sign>[-+\u2212])\s?)?(?:(?P<whole>\d+)\s+(?=\d+\s*/\s*\d))?"
-    r"(?P<value>(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3}\b)?)(?:\s*/\s*(?P<under>\d+(?:\.\d+)?))?"
+    r"(?P<value>(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?:[eE][-+]?(?P<power>\d+)\b)?)(?:\s*/\s*(?P<under>\d+(?:\.\d+)?))?"
 )
+# What is longer, or has a larger exponent, is no answer, and its exact value would cost time and memory without end.
+_MOST_CHARACTERS, _MOST_POWER = 1000, 999
 _LATEX_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]*)\}\s*\{([^{}]*)\}|(\d)\s*(\d))")
 _LATEX_STYLE = re.compile(r"\\(?:text|textbf|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
 _CURRENCY_AND_SPACES = re.compile(r"[$\u20ac\u00a3\u00a5]|\\[,;:! ]")
-_CHOICE = re.compile(r"(?:(?:option|choice|answer)\s+)?[(\[]?([A-Za-z])(?:\s?[)\].:]+(?:\s|$)|$)", re.IGNORECASE)
-_CHOICE_BEHIND = re.compile(r"(?:\boption\s+\(?|\s\()([A-Z])\)?$")
+_CHOICE = re.compile(
+    r"""(?:(?i:option|choice|answer)\s+)?[(\[]?([A-Za-z])
+    (?: $ | \s?[)\].:]+(?=[\s,]|$)                                           # B   (B)   b) closet   B: closet
+      | (?<=[A-Z])(?=, | \s[-\u2013\u2014]\s\D | \s(?:because|since)\b) )    # B, closet   B - closet   B because ...
+    (?! (?:, | \s[-\u2013\u2014]\s | \s(?:and|or|nor|&|/)\s)                 # and no other option behind it:
+        (?!\s*(?:because|since)\b) .*(?:\b(?:[A-J]|[IVX]+)\b|\([a-j]\)) )    # B, C   (A) or (B)   I, II, and III""",
+    re.VERBOSE,
+)
+_MARKED = re.compile(r"(?:\boption\s+\(?|(?:^|\s)\()([A-Z])\b\)?")
+_JOINED = re.compile(r"\b(?:not|and|or|nor)\s*$")
 _WORD = re.compile(r"\w+(?:[.,:]\d+)*|[^\w\s]")
 _ARTICLES = frozenset({"a", "an", "the"})
 _HEDGES = frozenset({"not", "no", "or", "nor", "neither", "either"})
@@ -30,7 +41,7 @@ def final_answer(text: str) -> str | None:
     """The answer that a text ends with, as written (stripped), or None when it gives none.
 
     In order: the last ``#### answer`` line, the last ``\\boxed{...}``, the last line ``A: answer``, the last "the answer is
-    ..." sentence.
+    ..." sentence. Before an option ``B: ...``, a line ``A: ...`` is an option too and no answer.
     """
     found = _stated(text)
     return None if found is None else _clean(found[1])
@@ -51,8 +62,8 @@ def _stated(text: str) -> tuple[int, str] | None:
     if cue >= 0:
         rest = text[cue + len(ANSWER_CUE) :].lstrip()
         return len(text) - len(rest), rest.rstrip().split("\n")[0]
-    for pattern in (_BOXED, _LINE):
-        if found := list(pattern.finditer(text)):
+    for found in (list(_BOXED.finditer(text)), _answer_lines(text)):
+        if found:
             return found[-1].start(1), found[-1].group(1)
     if found := list(_PHRASE.finditer(text)):
         sentence = re.split(r"(?<=[^\d\s])\.(?:\s|$)|(?<=\d)\.(?:\s|$)|\n", found[-1].group(1))[0]
@@ -60,14 +71,24 @@ def _stated(text: str) -> tuple[int, str] | None:
     return None
 
 
+def _answer_lines(text: str) -> list[re.Match[str]]:
+    options_end = max((m.end() for m in _OPTION_B.finditer(text)), default=0)
+    return [m for m in _LINE.finditer(text) if m.start() >= options_end or m[0].lstrip().startswith("Answer")]
+
+
 def is_correct(question: Question, text: str) -> bool:
     """Whether the text's final answer matches one of the question's references (False when it gives none)."""
     answer = final_answer(text)
-    if answer is None:
-        return False
+    return answer is not None and is_right(question, answer)
+
+
+def is_right(question: Question, answer: str) -> bool:
+    """Whether a final answer matches one of the question's references."""
     if any(same_answer(answer, gold, question.grader) for gold in question.answers):
         return True
-    return question.grader is Grader.ALIAS and any(names(answer, alias) for alias in question.answers)
+    if question.grader is Grader.ALIAS:
+        return any(names(answer, alias) for alias in question.answers)
+    return question.grader is Grader.CHOICE and _is_letter_with_text(answer, question.answers)
 
 
 def same_answer(a: str, b: str, grader: Grader) -> bool:
@@ -98,26 +119,46 @@ def normalise(answer: str, grader: Grader) -> str:
         value = to_number(answer)
         return _words(answer) if value is None else str(value)
     if grader is Grader.CHOICE:
-        plain = _LATEX_STYLE.sub(r"\1", answer).strip("*$ \t")
-        found = _CHOICE.match(plain) or _CHOICE_BEHIND.search(plain)
-        return found.group(1).upper() if found else _words(answer)
+        return _letter(answer) or _words(answer)
     return _words(answer)
 
 
 def to_number(text: str) -> Fraction | None:
     """The last number of a text, or None if there is none. Signs, commas, decimals, exponents, fractions, mixed numbers and
-    LaTeX fractions are read; units, currency and the percent sign are passed over (50% is 50)."""
+    LaTeX fractions are read; units, currency and the percent sign are passed over (50% is 50). A number of more than 1,000
+    characters or beyond 1e999 is None."""
     plain = _CURRENCY_AND_SPACES.sub("", text.replace("{,}", ","))
     plain = _LATEX_FRACTION.sub(lambda m: f" {m[1] or m[3]}/{m[2] or m[4]}", plain)
     found = list(_NUMBER.finditer(plain))
     if not found:
         return None
     last = found[-1]
+    if len(last[0]) > _MOST_CHARACTERS or int(last["power"] or 0) > _MOST_POWER:
+        return None
     try:
         size = Fraction(last["whole"] or 0) + Fraction(last["value"].replace(",", "")) / Fraction(last["under"] or 1)
     except ZeroDivisionError:
         return None
     return size if last["sign"] in (None, "+") else -size
+
+
+def _letter(answer: str) -> str | None:
+    """The letter of the one option that an answer names by it, before the option's text or behind it."""
+    plain = _LATEX_STYLE.sub(r"\1", answer).replace("**", "").strip("*$ \t")
+    if found := _CHOICE.match(plain):
+        return found[1].upper()
+    marked = list(_MARKED.finditer(plain))
+    if len(marked) != 1 or marked[0].end() != len(plain) or _JOINED.search(plain[: marked[0].start()]):
+        return None
+    return marked[0][1]
+
+
+def _is_letter_with_text(answer: str, references: tuple[str, ...]) -> bool:
+    """Whether an answer is one reference's letter and behind it another's text (B closet), which no letter alone tells from a
+    text that begins with an article (A closet)."""
+    letter, _, rest = answer.partition(" ")
+    texts = [a for a in references if _letter(a) is None]
+    return letter.strip("*()[],.:") in references and any(same_answer(rest, a, Grader.ALIAS) for a in texts)
 
 
 def _longer(edge: str, beside: list[str]) -> bool:

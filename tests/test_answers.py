@@ -22,6 +22,14 @@ from estimator.types import Grader, Question
         ("The answer is 42.", "42"),
         ("Thus the final answer is: (B).", "(B)"),
         ("He has 3.\nA: 18", "18"),
+        ("A: sea\nB: closet\nC: moon\nThe answer is B.", "B"),
+        ("A: sea\nIt is wet.\n\nB: closet\nIt is dry.\n\nThe answer is B.", "B"),
+        ("A: sea, B: closet, C: moon\nThe answer is B.", "B"),
+        ("A: sea\nB: closet\nAnswer: B", "B"),
+        ("A: sea\nB: closet\n\nA: closet", "closet"),
+        ("Answer: 12\nB: not asked", "12"),
+        ("B: 50 miles\nA: 10", "10"),
+        ("A: sea\nB: closet", None),
         ("**Answer:** -5", "** -5"),
         ("\\boxed{\\frac{1}{\\sqrt{2}}}", "\\frac{1}{\\sqrt{2}}"),
         ("He adds 5 and 6, which makes 11.", None),
@@ -115,6 +123,63 @@ def test_numbers_are_compared_by_value(written: str, gold: str, same: bool) -> N
 )
 def test_choices_and_names(written: str, gold: str, grader: Grader, same: bool) -> None:
     assert same_answer(written, gold, grader) is same
+
+
+CLOSET = Question("Where?\nA. sea\nB. closet\nC. moon", ("B", "closet"), Grader.CHOICE)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["B", "(b)", "B, closet", "(B), closet", "B - closet", "B \N{EM DASH} closet", "B closet", "B (closet)", "**B** closet"]
+    + ["**B**, closet", "Option B, closet", "B, the closet", "B because C is wet", "B, because A is wet", "B since it is dry"]
+    + ["(B) because it is dry", "closet (B)", "the closet, option B", "The closet"],
+)
+@pytest.mark.parametrize("form", ["#### {}", "The answer is {}.", "A: sea\nB: closet\nC: moon\n\nThe answer is {}."])
+def test_a_letter_counts_with_its_text_or_a_reason_behind_it(written: str, form: str) -> None:
+    assert is_correct(CLOSET, form.format(written))
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["A and B", "A or B", "B or C", "not B", "not (B)", "not option B", "B, C", "B, or C", "B, C, and D", "(B) and (C)"]
+    + ["(B), (C)", "(B) or (C)", "(b) or (c)", "option C or option B", "C, or option B", "B/C", "(B) / (C)", "B & C"]
+    + ["neither (C) nor (B)", "B - C", "B - 1", "B, II", "B closets", "C closet", "C, closet", "b closets"],
+)
+def test_several_letters_or_another_one_are_no_answer(written: str) -> None:
+    assert not is_correct(CLOSET, f"#### {written}") and not is_correct(CLOSET, f"The answer is {written}.")
+
+
+def test_the_letter_a_is_told_from_the_article() -> None:
+    sea = Question("Where?\nA. sea\nB. closet", ("A", "sea"), Grader.CHOICE)
+    assert all(is_correct(sea, f"#### {right}") for right in ("A", "A, sea", "A because it is wet", "A sea", "a sea"))
+    assert not any(is_correct(sea, f"#### {wrong}") for wrong in ("A closet", "a closet", "A closet, because it is dry"))
+    assert is_correct(CLOSET, "The answer is a closet.") and is_correct(CLOSET, "#### A closet")
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        ("1" * 5000, None),
+        ("0." + "3" * 5000, None),
+        ("1/" + "3" * 5000, None),
+        ("1e999999999", None),
+        ("1e-999999999", None),
+        ("1e" + "9" * 5000, None),
+        ("1" * 900, int("1" * 900)),
+        ("1e999", 10**999),
+    ],
+)
+def test_a_number_without_end_is_none(number: str, value: int | None) -> None:
+    assert to_number(number) == value
+    question = Question("q", ("5",), Grader.NUMBER)
+    assert not is_correct(question, f"#### {number}") and not is_correct(question, f"The answer is {number}")
+    assert is_correct(question, f"{number}\n#### 5")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("text", ["\n" * 100_000, "The answer:" + "\n" * 100_000])
+def test_blank_lines_cost_no_time(text: str) -> None:
+    assert final_answer(text) is None
 
 
 @pytest.mark.parametrize(

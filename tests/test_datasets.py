@@ -10,7 +10,7 @@ import pytest
 
 from estimator.answers import is_correct
 from estimator.types import Grader
-from training.datasets import DatasetError, question_of, read_questions
+from training.datasets import LETTERS, DatasetError, question_of, read_questions
 
 STEM, OPTIONS = "Where do you put a coat?", ["sea", "closet", "moon"]
 LABELLED = [{"label": a, "text": b} for a, b in zip("ABC", OPTIONS, strict=True)]
@@ -45,6 +45,51 @@ def test_real_files_are_read_whole_under_any_name(
         assert not is_correct(question, "#### none of these, 123454321")
 
 
+BY_LETTER = ("#### {letter}", "Answer: ({letter})", "The answer is {letter} because it fits.", "The answer is **{letter}**.")
+BY_LETTER += ("#### {letter}. {option}", "#### {letter}: {option}", "{options}\nThe answer is {letter}, because it fits.")
+BY_TEXT = ("#### {option}", "Answer: {option}", "{options}\nThe answer is {option}.", "#### {letter} {option}")
+BY_TEXT += ("#### {letter}, {option}", "The answer is {letter} - {option}.", "Answer: {option} ({letter})")
+
+
+@pytest.mark.parametrize("name", ["mmlu_stem_1500", "openbookqa"])
+def test_a_real_choice_accepts_the_right_option_and_no_other_however_it_is_named(data: Path, name: str) -> None:
+    for line in (data / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")[:-1]:
+        row = json.loads(line)
+        question, gold = question_of(row), row["gold" if "gold" in row else "answer"]
+        options = "\n".join(f"{letter}: {option}" for letter, option in zip(LETTERS, row["choices"], strict=False))
+        for i, option in enumerate(row["choices"]):
+            by_letter, by_text = (
+                [is_correct(question, form.format(letter=LETTERS[i], option=option, options=options)) for form in forms]
+                for forms in (BY_LETTER, BY_TEXT)
+            )
+            assert by_letter == [i == gold] * len(BY_LETTER), (question, option)
+            if i == gold:
+                assert by_text[0] or len(question.answers) == 1 or "\n" in option, question
+            elif option != LETTERS[gold]:  # the text "C" of another option can only be read as the right letter C
+                assert not any(by_text), (question, option)
+
+
+def test_few_real_choices_accept_their_letter_alone(data: Path) -> None:
+    alone = {n: sum(len(q.answers) == 1 for q in read_questions(data / f"{n}.jsonl")) for n in ("mmlu_stem_1500", "openbookqa")}
+    assert alone == {"mmlu_stem_1500": 31, "openbookqa": 0}
+
+
+@pytest.mark.parametrize(
+    ("options", "answers"),
+    [
+        (["0", "1", "-1", "12"], ("C",)),
+        (["BB BB", "BB Bb", "Bb Bb", "Bb bb"], ("C",)),
+        (["Error", "a", "c", "b"], ("C",)),
+        (["x", "y", "C", "D"], ("C",)),
+        (["1", "2", "the", "4"], ("C",)),
+        (["1", "2", "3", "4"], ("C", "3")),
+        (["A", "E", "I", "O"], ("C", "I")),
+    ],
+)
+def test_a_text_that_could_mean_another_option_is_no_reference(options: list[str], answers: tuple[str, ...]) -> None:
+    assert question_of({"question": "q", "choices": options, "answer": 2}).answers == answers
+
+
 def test_nq_open_is_graded_by_what_its_answers_are(data: Path) -> None:
     found = read_questions(data / "nq_open_dev_1500.jsonl")
     assert len(found) == 1498 and {q.grader for q in found} == {Grader.ALIAS, Grader.NUMBER}
@@ -63,7 +108,17 @@ def test_commonsenseqa_in_both_published_forms(row: dict[str, Any]) -> None:
     question = question_of(row)
     assert question.text == "Where do you put a coat?\nA. sea\nB. closet\nC. moon"
     assert (question.answers, question.kind, question.id) == (("B", "closet"), "commonsense", "c")
-    for right in ("B", "(b)", "closet", "B. closet", "The closet", "closet (B)"):
+    for right in (
+        "B",
+        "(b)",
+        "closet",
+        "B. closet",
+        "The closet",
+        "closet (B)",
+        "B closet",
+        "B, closet",
+        "B because it is dry",
+    ):
         assert is_correct(question, f"#### {right}")
     for wrong in ("A", "sea", "A. closet", "closets and more", "I do not know"):
         assert not is_correct(question, f"#### {wrong}")
@@ -117,3 +172,15 @@ def test_the_place_of_a_bad_row_is_named(tmp_path: Path) -> None:
     path.write_text(json.dumps({"question": "q", "answer": 1}) + "\n\n{}\n")
     with pytest.raises(DatasetError, match="question 2"):
         read_questions(path)
+
+
+def test_a_byte_order_mark_and_a_line_separator_inside_a_text_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text(json.dumps({"question": "a\u2028b", "answer": 1}, ensure_ascii=False) + "\n", encoding="utf-8-sig")
+    assert [q.text for q in read_questions(path)] == ["a\u2028b"]
+
+
+def test_a_reference_of_thousands_of_digits_breaks_nothing() -> None:
+    assert question_of({"question": "q", "answer": "1" * 5000}).grader is Grader.ALIAS
+    with pytest.raises(DatasetError, match="cannot be graded as number"):
+        question_of({"question": "q", "answer": "#### " + "1" * 5000})

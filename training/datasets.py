@@ -49,8 +49,7 @@ def read_questions(path: Path) -> list[Question]:
     """All questions of a JSONL file that can be graded, in order, with ``FILE-NUMBER`` (from 0) for an id where a row has
     none. DatasetError, naming the row, where one cannot be read; OSError where the file cannot be."""
     found = []
-    lines = (line for line in path.read_text(encoding="utf-8").split("\n") if line.strip())
-    for number, line in enumerate(lines):
+    for number, (_, line) in enumerate(lines_of(path)):
         try:
             found.append(question_of(json.loads(line), f"{path.stem}-{number}"))
         except UngradableError:
@@ -58,6 +57,13 @@ def read_questions(path: Path) -> list[Question]:
         except ValueError as error:
             raise DatasetError(f"{path}, question {number + 1}: {error}") from None
     return found
+
+
+def lines_of(path: Path) -> list[tuple[int, str]]:
+    """The lines of a JSONL file that are not blank, each behind its number (from 1), without a byte order mark. Nothing but a
+    newline ends a line: what else ``str.splitlines`` takes for an end (U+2028) may stand in a JSON string."""
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def question_of(row: Any, name: str = "") -> Question:
@@ -97,7 +103,10 @@ def _choice(stem: Any, options: list[Any], gold: Any, kind: str) -> Parts:
     if type(gold) is not int or not 0 <= gold < len(options):
         raise DatasetError(f"the right choice is an index from 0 to {len(options) - 1}, not {gold!r}")
     text = "\n".join([stem, *(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))])
-    word = (options[gold],) if normalise(options[gold], Grader.CHOICE) else ()
+    meanings = [normalise(option, Grader.CHOICE) for option in options]
+    # What the grader cannot tell from another option (1 from -1, BB from Bb) is no reference: the letter alone counts.
+    taken = {"", *LETTERS[: len(options)], *meanings[:gold], *meanings[gold + 1 :]}
+    word = () if meanings[gold] in taken else (options[gold],)
     return text, (LETTERS[gold], *word), Grader.CHOICE, kind
 
 

@@ -17,6 +17,7 @@ import torch
 
 from estimator.prompts import prompt_ids, text_ids
 from estimator.types import Tokens
+from training.datasets import lines_of
 from training.parallel import length_batches
 from training.techniques.base import Net, gathered
 
@@ -35,17 +36,13 @@ class Exchange:
 
 def read_exchanges(path: Path, tokenizer: Any) -> list[Exchange]:
     """All exchanges of a file. Raises MixtureError where a line is none or there is none at all."""
-    out = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = lines_of(path)
     except (OSError, UnicodeDecodeError) as error:
         raise MixtureError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is no UTF-8 text'}") from None
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            out.append(_exchange(line, f"{path}:{number}", tokenizer))
-    if not out:
+    if not lines:
         raise MixtureError(f"{path} holds no prompt with a response")
-    return out
+    return [_exchange(line, f"{path}:{number}", tokenizer) for number, line in lines]
 
 
 def _exchange(line: str, where: str, tokenizer: Any) -> Exchange:
