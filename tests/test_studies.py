@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,13 +13,17 @@ import torch
 from transformers import AutoTokenizer
 
 from estimator.baselines.base import Case
+from estimator.engines.base import Sampling
+from estimator.loading import read_card
 from estimator.types import Grader, Question
 from tests.conftest import tiny_model
 from tests.training_data import WORDS, answer_to, labels_of, save_base
-from training import study_runs
+from training import studies, study_runs
+from training.evaluation.plan import Plan
 from training.evaluation.rows import COLUMNS
 from training.evaluation.tables import training_studies
-from training.studies import SHARES, data_amounts, techniques
+from training.labels import data_hash
+from training.studies import SHARES, data_amounts, label_kinds, leave_one_kind_out, techniques, transfer
 from training.study_runs import StudyContext, case_rows
 from training.variants import _as_qwen3, _without_layers
 
@@ -72,6 +77,44 @@ def test_the_amounts_of_data_grow_and_are_named(context: StudyContext) -> None:
     assert counts == sorted(set(counts)) and counts[-1] == 20 and len(counts) <= len(SHARES)
 
 
+def of_two_kinds(context: StudyContext) -> StudyContext:
+    """Questions about sheep are of one kind, those about pens of another."""
+
+    def kind(text: str) -> str:
+        return next(word for word in WORDS if word in text)
+
+    cases = [replace(c, question=replace(c.question, kind=kind(c.question.text))) for c in context.test_cases]
+    labels = [replace(r, kind=WORDS[int(r.question_id[1:]) % 2]) for r in context.labels]
+    asked = [
+        Question(f"How many {word} are {n} and 4?", (str(n + 4),), kind=word, id=f"{word} {n}")
+        for n in range(8)
+        for word in WORDS
+    ]
+    few = {"budget": 4_000, "sampled": 800, "variant_steps": 2, "folder": context.folder / "kinds"}
+    return replace(context, labels=labels, questions=asked, test_cases=cases, sampling=Sampling(max_tokens=20), **few)
+
+
+def test_a_kind_that_was_left_out_is_judged_beside_one_that_was_not(context: StudyContext) -> None:
+    here = of_two_kinds(context)
+    rows = leave_one_kind_out(here)
+    assert {(r["method"], r["kind"]) for r in rows} == {(m, k) for m in ("all kinds", "this kind left out") for k in WORDS}
+    learnt = read_card(here.folder / f"without-{WORDS[0]}").data_hash
+    assert learnt == data_hash([r for r in here.labels if r.kind != WORDS[0]])
+
+
+def test_label_kinds_cost_the_same_samples(context: StudyContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studies, "BATCHES", dict.fromkeys(studies.BATCHES, 1))
+    spent = {r["method"]: r["sampled_tokens"] for r in label_kinds(of_two_kinds(context))}
+    assert spent.keys() == {"labels: one sample", "labels: algorithm 1", "labels: half of each"}
+    assert all(tokens >= 800 for tokens in list(spent.values())[:2]) and spent["labels: one sample"] <= 800 + 3 * 20
+
+
+def test_labels_of_other_models_are_compared(context: StudyContext) -> None:
+    rows = transfer(of_two_kinds(context))
+    assert {r["method"] for r in rows} == {"own labels", "smaller model, same family", "other family"}
+    assert all(0 <= r["accuracy"] <= 1 and 0 <= r["agreement"] <= 1 for r in rows)
+
+
 def test_a_value_that_is_not_there_is_left_out_and_counted(context: StudyContext) -> None:
     cases = context.test_cases
     values = np.full(len(cases), 0.5)
@@ -99,7 +142,7 @@ def test_studies_that_take_questions_from_one_end_get_every_kind(monkeypatch: py
     asked = [Question(f"{kind} {n}", kind=kind) for kind in ("arithmetic", "fact", "choice") for n in range(40)]
     evidence: Any = SimpleNamespace(
         splits=SimpleNamespace(study=asked),
-        plan=SimpleNamespace(seeds=(77, 78)),
+        plan=Plan(seeds=(77, 78)),
         loaded=SimpleNamespace(model="embedded"),
         held_out=SimpleNamespace(cases=[]),
         cases=SimpleNamespace(cases=[]),

@@ -22,6 +22,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from estimator.artefacts import model_hash
+from estimator.loading import read_card
 from estimator.prompts import prompt_frame
 from training.checkpoints import State, load_state, remove_state, save_state
 from training.held_out import HeldOut, look
@@ -29,7 +30,7 @@ from training.labels import HELD_OUT, TRAIN, Labelled, data_hash
 from training.mixing import Exchange, Step, answer_loss, schedule
 from training.model_card import write_card
 from training.parallel import launch, length_batches, share_gradients
-from training.recipe import RECORD, FinetuneRecipe, Progress, Report, Trained, print_line, read_record
+from training.recipe import RECORD, FinetuneRecipe, Progress, Report, Trained, finished, print_line, read_record
 from training.techniques import Net, technique
 from training.techniques.base import TrainingError, num_prompt
 
@@ -76,6 +77,14 @@ def finetune(
     write_card(base, rows, out, asdict(recipe), trained.figures, temperature)
     remove_state(out)
     return trained
+
+
+def made_so(out: Path, base: Path, rows: Sequence[Labelled], recipe: FinetuneRecipe) -> bool:
+    """Whether ``out`` holds the finished adapter of this base, these labels and this recipe."""
+    if not finished(out):
+        return False
+    card = read_card(out)
+    return (card.base_hash, card.data_hash, card.recipe) == (model_hash(base), data_hash(rows), asdict(recipe))
 
 
 def check_rows(base: Path, rows: Sequence[Labelled]) -> None:

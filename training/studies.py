@@ -28,7 +28,7 @@ from training.questions import KINDS, questions
 from training.study_runs import StudyContext, case_rows, chosen, estimator, measured
 from training.variants import converted, smaller
 
-Make = Callable[[LocalEngine, Sequence[Question], int], list[Labelled]]
+Make = Callable[[StudyContext, LocalEngine, Sequence[Question], int], list[Labelled]]
 NAMES: dict[Technique, str] = {"soft": "soft readout", "value_head": "value head", "ift": "IFT, expectation"}
 SHARES = (1 / 64, 1 / 16, 1 / 4, 1.0)
 TEMPERATURE = 0.7  # at which a stated confidence is sampled, as the paper's released code does
@@ -106,7 +106,7 @@ def _outcomes(context: StudyContext, base: Path, seed: int) -> tuple[list[Labell
     """One-sample labels by a base of about half of ``context.sampled`` tokens, and the share of right answers by question."""
     engine = local_engine(base, None, None, name=base.name, threads=context.processes)
     asked = context.questions[: max(8, context.sampled // 400)]
-    groups = sample_answers(engine, asked, 3, seed)
+    groups = sample_answers(engine, asked, 3, seed, context.sampling)
     return one_sample_labels([s for g in groups for s in g]), np.array([np.mean([s.correct for s in g]) for g in groups])
 
 
@@ -116,8 +116,9 @@ def label_kinds(context: StudyContext) -> list[Row]:
     makers: dict[str, Make] = {"one sample": _one_sample, "algorithm 1": _algorithm_1}
     halves, rows = {}, []
     for name, make in makers.items():
-        first, spent = _within(engine, make, context.questions, context.sampled // 2, context.seed)
-        second, more = _within(engine, make, context.questions[::-1], context.sampled - spent, context.seed + 1)
+        first, spent = _within(context, engine, make, context.questions, context.sampled // 2, context.seed)
+        rest = context.sampled - spent
+        second, more = _within(context, engine, make, context.questions[::-1], rest, context.seed + 1)
         halves[name] = (first, spent)
         made = estimator(context, f"labels-{name.replace(' ', '-')}", [*first, *second])
         rows += measured(context, "techniques", "label kinds", f"labels: {name}", made, ["all"], sampled_tokens=spent + more)
@@ -127,23 +128,27 @@ def label_kinds(context: StudyContext) -> list[Row]:
     return rows + measured(context, "techniques", "label kinds", "labels: half of each", made, ["all"], sampled_tokens=spent)
 
 
-def _within(engine: LocalEngine, make: Make, asked: Sequence[Question], tokens: int, seed: int) -> tuple[list[Labelled], int]:
+def _within(
+    context: StudyContext, engine: LocalEngine, make: Make, asked: Sequence[Question], tokens: int, seed: int
+) -> tuple[list[Labelled], int]:
     """Labels of as many of the questions, in order, as ``tokens`` generated tokens pay for (the last batch may exceed them)."""
     labels: list[Labelled] = []
     start, batch = engine.usage.generated, BATCHES[make]
     for begin in range(0, len(asked), batch):
         if engine.usage.generated - start >= tokens:
             break
-        labels += make(engine, asked[begin : begin + batch], seed)
+        labels += make(context, engine, asked[begin : begin + batch], seed)
     return labels, engine.usage.generated - start
 
 
-def _one_sample(engine: LocalEngine, asked: Sequence[Question], seed: int) -> list[Labelled]:
-    return one_sample_labels([s for group in sample_answers(engine, asked, 3, seed) for s in group])
+def _one_sample(context: StudyContext, engine: LocalEngine, asked: Sequence[Question], seed: int) -> list[Labelled]:
+    return one_sample_labels([s for group in sample_answers(engine, asked, 3, seed, context.sampling) for s in group])
 
 
-def _algorithm_1(engine: LocalEngine, asked: Sequence[Question], seed: int) -> list[Labelled]:
-    made = monte_carlo_labels(engine, asked, k=K, clusters=CLUSTERS, truncations=TRUNCATIONS, seed=seed)
+def _algorithm_1(context: StudyContext, engine: LocalEngine, asked: Sequence[Question], seed: int) -> list[Labelled]:
+    made = monte_carlo_labels(
+        engine, asked, k=K, clusters=CLUSTERS, truncations=TRUNCATIONS, seed=seed, sampling=context.sampling
+    )
     return [*made.labels, *complete_labels(made.answers, COMPLETE, seed)]
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.artefacts import Technique, model_hash
+from estimator.artefacts import Technique
 from estimator.baselines.base import Case
 from estimator.calibration import Platt
+from estimator.engines.base import Sampling
 from estimator.engines.local import LocalEngine
 from estimator.levels import mean
 from estimator.loading import local_engine, read_card
@@ -20,9 +21,10 @@ from estimator.scorers.readout import Readout, readout_of
 from estimator.signals import state_of
 from estimator.types import Question
 from training.evaluation.rows import Row, calibration, ranking, row
-from training.finetune import finetune
-from training.labels import Labelled, data_hash
-from training.recipe import FinetuneRecipe, finished, read_record
+from training.finetune import finetune, made_so
+from training.labelling import DEFAULT_SAMPLING
+from training.labels import Labelled
+from training.recipe import FinetuneRecipe, read_record
 
 Values = NDArray[np.float64]
 PLACES = ("question", "first", "average", "complete")
@@ -36,7 +38,8 @@ class StudyContext:
     ``labels`` are of the train split and ``questions`` of the same split, for the studies that sample labels of their own;
     ``fit_cases`` (for recalibration; may be empty) and ``test_cases`` are prefixes of sampled answers to other questions. Each
     training gets ``budget`` tokens, and labels made anew get ``sampled`` generated tokens. ``most`` cases are read, whole
-    questions drawn with ``seed``. ``folder`` keeps the adapters: a study that was stopped goes on.
+    questions drawn with ``seed``. ``sampling`` is how answers are drawn. ``folder`` keeps the adapters: a study
+    that was stopped goes on.
     """
 
     base: Path
@@ -52,16 +55,19 @@ class StudyContext:
     draws: int = 200
     variant_steps: int = 120
     processes: int = 2
+    sampling: Sampling = DEFAULT_SAMPLING
     say: Callable[[str], None] = lambda line: None
 
     def recipe(self, technique: Technique = "soft") -> FinetuneRecipe:
-        """The shipped recipe with its schedule laid out for the budget."""
+        """The shipped recipe with its schedule laid out for the budget. ``extra_points``, which one technique alone can read,
+        is off: all learn from the same labels."""
         tokens = min(FinetuneRecipe.tokens_per_step, max(256, self.budget // 10))
         steps = max(1, self.budget // tokens)
         return FinetuneRecipe(
             seed=self.seed,
             technique=technique,
             budget=self.budget,
+            extra_points=0,
             tokens_per_step=tokens,
             warmup=max(1, steps // 10),
             every=LOOKS,
@@ -88,20 +94,12 @@ def estimator(
 ) -> Estimator:
     """An estimator trained on ``labels`` within the budget; kept in ``context.folder / name``."""
     base, out, recipe = base or context.base, context.folder / name, context.recipe(technique)
-    if not _made_so(out, base, labels, recipe):
+    if not made_so(out, base, labels, recipe):
         context.say(f"training {name} on {len(labels)} texts")
         finetune(base, labels, out, recipe, report=lambda progress: None)
     card, record = read_card(out), read_record(out)
     engine = local_engine(base, out, card, name=name, threads=context.processes)
     return Estimator(engine, readout_of(engine, card, out), record.steps * recipe.tokens_per_step, record.seconds)
-
-
-def _made_so(out: Path, base: Path, labels: Sequence[Labelled], recipe: FinetuneRecipe) -> bool:
-    """Whether this very training is finished already."""
-    if not finished(out):
-        return False
-    card = read_card(out)
-    return (card.base_hash, card.data_hash, card.recipe) == (model_hash(base), data_hash(labels), asdict(recipe))
 
 
 def chosen(context: StudyContext, cases: Sequence[Case]) -> list[Case]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from controller.commands import options
-from controller.errors import UsageError, reported, say
+from controller.errors import Failure, UsageError, reported, say
 
 if TYPE_CHECKING:
     from estimator.loading import Loaded
@@ -43,11 +44,13 @@ def command(
     """Compare the estimator with the other methods on the same answers: tables (report.json, report.md) and pictures
     (report.html)."""
     with reported():
+        _check_folder(out)
+        own = None if questions is None else _own(questions)
         _evaluate(
             out,
             quick,
             json,
-            questions,
+            own,
             {"per_kind": per_kind, "max_tokens": max_tokens},
             {"model": model, "estimator": estimator, "engine": engine, "base_url": base_url, "threads": threads},
             config,
@@ -58,7 +61,7 @@ def _evaluate(
     out: Path,
     quick: bool,
     json: bool,
-    file: Path | None,
+    own: list[Any] | None,
     wanted: dict[str, int | None],
     flags: dict[str, Any],
     config: Path | None,
@@ -72,16 +75,24 @@ def _evaluate(
     from training.report import write_report
 
     amounts = replace(QUICK if quick else Plan(), **{k: v for k, v in wanted.items() if v is not None})
-    out.mkdir(parents=True, exist_ok=True)
     planned = settle(config, flags)
-    own = None if file is None else _own(file)
     loaded = planned.load().loaded
+    amounts = replace(amounts, temperature=loaded.temperature)  # that of the answers behind the estimator's labels
     report = evaluate(loaded, _splits(loaded, own, amounts), amounts, out, say)
     written = write_report(report, out)
     if json:
         screen.print_json(report)
     else:
         print("\n".join(str(path) for path in written), file=sys.stdout)
+
+
+def _check_folder(out: Path) -> None:
+    """UsageError or Failure where ``out`` could not be made or written into later; leaves no trace of having looked."""
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there} is a file: name a folder for --out")
+    if not os.access(there, os.W_OK):
+        raise Failure(f"cannot write into {there}: permission denied; name another folder for --out")
 
 
 def _own(file: Path) -> list[Any]:

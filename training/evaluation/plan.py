@@ -15,8 +15,8 @@ class Plan:
     ahead from, for the test and for alpha. ``open_ended``: questions of each sort without an answer. ``study``: questions
     of each kind that the training studies learn from, 0 for no studies. ``format_steps``: training steps that the embedded
     model gets to learn the format of stated confidences. ``checked``: leave out questions whose text occurs in
-    the embedded base's training (making that text again takes a minute or two). ``max_tokens``: of every answer and
-    completion."""
+    the embedded base's training (making that text again takes a minute or two). ``max_tokens`` and ``temperature``: of every
+    answer and completion, unless a table says otherwise."""
 
     seeds: tuple[int, ...] = (77, 78, 79)
     per_kind: int = 90
@@ -32,10 +32,11 @@ class Plan:
     format_steps: int = 80
     checked: bool = True
     max_tokens: int = 200
+    temperature: float = 1.0
 
-    def sampling(self, temperature: float = 1.0) -> Sampling:
+    def sampling(self, temperature: float | None = None) -> Sampling:
         """How answers and completions are drawn, to their end."""
-        return Sampling(temperature=temperature, max_tokens=self.max_tokens)
+        return Sampling(temperature=self.temperature if temperature is None else temperature, max_tokens=self.max_tokens)
 
 
 QUICK = Plan(

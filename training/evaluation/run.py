@@ -75,7 +75,7 @@ def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidenc
     learn = gather(engine, store, "learn", [(first, splits.learn)], plan.sampling())
     held_out = gather(engine, store, "recalibration", [(first, splits.platt)], plan.sampling())
     cases = gather(engine, store, "test", list(zip(plan.seeds, splits.tests, strict=True)), plan.sampling())
-    pool = ClockedPool(engine, plan.samples, seed=first + 2, max_tokens=plan.max_tokens)
+    pool = ClockedPool(engine, plan.samples, plan.temperature, seed=first + 2, max_tokens=plan.max_tokens)
     stating = taught(loaded, engine, learn, store, plan.format_steps)
     ours = [*own_methods(loaded.scorer), *drafts(loaded.scorer, pool)]
     methods: list[Baseline] = [*ours, *baselines(engine, pool, stating, seed=first)]

@@ -22,6 +22,7 @@ class Store:
     def __init__(self, directory: Path, facts: Any, say: Say) -> None:
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
         self.folder, self.say, self.saved = directory / "stages" / digest, say, 0.0
+        self._counted: set[str] = set()
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, name: str, make: Callable[[], Any], *, tell: bool = True) -> Any:
@@ -31,10 +32,13 @@ class Store:
         if path.exists():
             with gzip.open(path, "rt", encoding="utf-8") as file:
                 kept = json.load(file)
-            self.saved += kept["seconds"]
+            if name not in self._counted:
+                self._counted.add(name)
+                self.saved += kept["seconds"]
             return kept["made"]
         started = time.monotonic()
         made = make()
+        self._counted.add(name)
         self._write(path, {"seconds": time.monotonic() - started, "made": made})
         if tell:
             self.say(f"{name}: {time.monotonic() - started:.0f} s")

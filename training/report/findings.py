@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from training.report.select import ORACLE, PLACES, Report, Row, calibration, is_finece, names, ours, rows
+from training.report.select import ORACLE, PAPER, PLACES, Report, Row, calibration, is_finece, names, ours, rows
 
 SIGNALS = "signals"
+OF_PAPER = ("P(IK)", "First-Prob", "SuC", "Verb", "SE", "Multi-Step", "LECO")  # how its baselines' names begin
 FIGURES = {"AUROC": "auroc", "ECE": "ece", "ECE against the oracle's shares": "ece_oracle"}  # and their columns
 
 
 def findings(report: Report) -> list[str]:
     makers: tuple[Callable[[Report], Iterator[str]], ...] = (
         cells,
+        paper,
         sampling,
         limit,
         calibrated,
@@ -28,14 +30,13 @@ def cells(report: Report) -> Iterator[str]:
     """Against methods that sample nothing, cell by cell of the two main tables."""
     for figure in FIGURES:
         won, apart, lost = 0, 0, []
-        for place, (table, _) in PLACES.items():
-            for kind in names(rows(report, table, position=place), "kind"):
-                mine, best = _duel(report, rows(report, table, position=place, kind=kind), figure)
-                if mine is None or best is None:
-                    continue
-                (value, _, worst), (rival, limit, _) = _read(mine, figure), _read(best, figure)
-                won, apart = won + (value < rival), apart + (worst < limit)
-                lost += [] if value < rival else [f"{kind} at {place} ({best['method']})"]
+        for found in _cells(report):
+            mine, best = _duel(found, figure, ours(report), _is_rival)
+            if mine is None or best is None:
+                continue
+            (value, _, worst), (rival, limit, _) = _read(mine, figure), _read(best, figure)
+            won, apart = won + (value < rival), apart + (worst < limit)
+            lost += [] if value < rival else [f"{mine['kind']} at {mine['position']} ({best['method']})"]
         if won or lost:
             yield (
                 f"{ours(report)} is ahead of every other method that samples nothing (its own parts aside) in {figure} in "
@@ -44,11 +45,30 @@ def cells(report: Report) -> Iterator[str]:
             )
 
 
-def _duel(report: Report, found: list[Row], figure: str) -> tuple[Row | None, Row | None]:
-    """FineCE's row of a cell, and that of the best method that samples nothing."""
+def paper(report: Report) -> Iterator[str]:
+    """The paper's form against the baselines that the paper names, cell by cell."""
+    parts = []
+    for figure in FIGURES:
+        duels = [_duel(found, figure, PAPER, lambda r: r["method"].startswith(OF_PAPER)) for found in _cells(report)]
+        both = [(mine, best) for mine, best in duels if mine is not None and best is not None]
+        won = sum(_read(mine, figure)[0] < _read(best, figure)[0] for mine, best in both)
+        parts += [f"in {figure} in {won} of {len(both)} cells"] if both else []
+    if parts:
+        yield f"The adapter alone, as the paper has it, is ahead of the paper's seven baselines {', '.join(parts)}."
+
+
+def _cells(report: Report) -> Iterator[list[Row]]:
+    """The rows of each kind and place of the two main tables."""
+    for place, (table, _) in PLACES.items():
+        for kind in names(rows(report, table, position=place), "kind"):
+            yield rows(report, table, position=place, kind=kind)
+
+
+def _duel(found: list[Row], figure: str, own: str, is_rival: Callable[[Row], bool]) -> tuple[Row | None, Row | None]:
+    """The row of our form in a cell, and that of its best rival."""
     known = [r for r in found if r.get(_column(r, figure)) is not None]
-    mine = next((r for r in known if r["method"] == ours(report)), None)
-    return mine, min(filter(_is_rival, known), key=lambda r: _read(r, figure)[0], default=None)
+    mine = next((r for r in known if r["method"] == own), None)
+    return mine, min(filter(is_rival, known), key=lambda r: _read(r, figure)[0], default=None)
 
 
 def _column(row: Row, figure: str) -> str:
@@ -123,7 +143,7 @@ def look_ahead(report: Report) -> Iterator[str]:
             ranks = "ranks better" if r["auroc_change_low"] > 0 else "does not rank better beyond noise"
             says.append(f"{ranks} (AUROC {_change(r, 'auroc')})")
         yield (
-            f"Looking ahead as held-out answers choose it ({r['position']}, {r['tokens']:.0f} more written tokens) "
+            f"Looking ahead as held-out answers choose it ({r['position']}, {r['tokens']:.0f} more tokens) "
             f"{' and '.join(says)}. A calibrated confidence is already the mean of what follows."
         )
 

@@ -47,11 +47,13 @@ def detail(report: Report) -> Iterator[Table]:
             "method",
             "n",
             "ECE %",
+            "ECE % in bins of equal mass",
             "ECE % after Platt",
             "ECE % against the oracle",
             "AUROC %",
             "Brier",
             "AURC %",
+            "PRR %",
             "tokens",
             "ms",
         )
@@ -60,13 +62,15 @@ def detail(report: Report) -> Iterator[Table]:
                 r["method"],
                 str(r["n"]),
                 _interval(r, "ece"),
+                _percent(r.get("ece_equal_mass")),
                 _interval(r, "ece_platt"),
                 _interval(r, "ece_oracle"),
                 _interval(r, "auroc"),
                 _number(r["brier"], 3),
                 _percent(r["aurc"]),
+                _percent(r["prr"]),
                 _number(r["tokens"], 0),
-                _number(None if r["seconds"] is None else 1000 * r["seconds"], 1),
+                _milliseconds(r),
             )
             for r in found
             if r["kind"] == kind
@@ -96,10 +100,10 @@ def positions(report: Report) -> Iterator[Table]:
 
 
 def accuracy(report: Report) -> Iterator[Table]:
-    header = ("kind", "answer", "method", "n", "accuracy %", "without, %", "same tokens as without, %", "tokens")
+    header = ("kind", "answer", "method", "n", "accuracy %", "without, %", "same tokens as without, %", "tokens", "ms")
     cells = [
         (r["kind"], r["position"], r["method"], str(r["n"]), _interval(r, "accuracy"), _percent(r["accuracy_without"]))
-        + (_percent(r["identical"]), _number(r["tokens"], 0))
+        + (_percent(r["identical"]), _number(r["tokens"], 0), _milliseconds(r))
         for r in rows(report, "accuracy")
     ]
     note = "Methods that only read leave every answer as it is (the paper's Table 4). Greedy and sampled answers are compared with their own kind."  # noqa: E501
@@ -122,13 +126,17 @@ def accepted(report: Report) -> Iterator[Table]:
 
 
 def look_ahead(report: Report) -> Iterator[Table]:
-    header = ("method", "position", "alpha", "n", "ECE % of p(1)", "change, %", "ECE % against the oracle", "AUROC %", "change, %", "tokens")  # fmt: skip  # noqa: E501
+    header = ("method", "position", "alpha", "n", "ECE % of p(1)", "change, %", "ECE % against the oracle", "AUROC %", "change, %", "tokens", "ms")  # fmt: skip  # noqa: E501
     cells = [
         (r["method"], r["position"], _number(r["alpha"], 2), str(r["n"]), _interval(r, "ece"), _interval(r, "ece_change"))
-        + (_percent(r["ece_oracle"]), _percent(r["auroc"]), _interval(r, "auroc_change"), _number(r["tokens"], 0))
+        + (_percent(r["ece_oracle"]), _percent(r["auroc"]), _interval(r, "auroc_change"))
+        + (_number(r["tokens"], 0), _milliseconds(r))
         for r in rows(report, "bci")
     ]
-    note = "Backward Confidence Integration; alpha is fitted on held-out answers by the Brier score."
+    note = (
+        "Backward Confidence Integration; alpha is fitted on held-out answers by the Brier score. Tokens are what the base "
+        "writes and what the adapter reads of it."
+    )
     yield _table("Looking ahead", note, header, cells, 0)
 
 
@@ -211,6 +219,10 @@ def _signed(row: Row) -> str:
 
 def _percent(value: Any) -> str:
     return "" if value is None else f"{100 * value:.1f}"
+
+
+def _milliseconds(row: Row) -> str:
+    return _number(None if row["seconds"] is None else 1000 * row["seconds"], 1)
 
 
 def _number(value: Any, digits: int) -> str:

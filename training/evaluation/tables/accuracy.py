@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -24,19 +25,21 @@ VOTES = 8
 
 def rows(evidence: Evidence) -> list[Row]:
     """``accuracy_without`` is that of the plain model's answer of the same sort, greedy or sampled; ``identical`` the share
-    of answers that are token for token the plain model's."""
-    asked = list(evidence.splits.tests[0])
+    of answers that are token for token the plain model's; ``seconds`` what an answer took, all at once in one batch."""
+    asked = list({q.text: q for test in evidence.splits.tests for q in test}.values())
     kinds = np.array([q.kind for q in asked])
     questions = np.unique([q.text for q in asked], return_inverse=True)[1]
+    ways = evidence.store.keep("accuracy", lambda: _decoded(evidence, asked) + _chosen(evidence, asked))
     out = []
     for kind in evidence.kinds:
         at = np.flatnonzero((kinds == kind) | (kind == "all"))
-        for made in evidence.store.keep("accuracy", lambda: _decoded(evidence, asked) + _chosen(evidence, asked)):
+        for made in ways:
             figures = {name: np.array(made[name], float)[at] for name in ("right", "without", "identical", "tokens")}
             figure = mean_figure(figures["right"], questions[at], evidence.plan.draws)
             own = {"accuracy": figure.value, "accuracy_low": figure.low, "accuracy_high": figure.high}
             own |= {"accuracy_without": figures["without"].mean(), "identical": figures["identical"].mean()}
-            out.append(row("accuracy", kind, made["sort"], made["method"], len(at), tokens=figures["tokens"].mean(), **own))
+            cost = {"tokens": figures["tokens"].mean(), "seconds": made["seconds"]}
+            out.append(row("accuracy", kind, made["sort"], made["method"], len(at), **cost, **own))
     return out
 
 
@@ -47,23 +50,26 @@ def _decoded(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, An
     if not isinstance(engine, LocalEngine):
         return []
     alone = local_engine(base_dir(engine.name), None, None, name=engine.name, threads=engine.threads)
-    plain = _answers(alone, asked, greedy)
     tuned = LocalEngine(engine.reader, engine.tokenizer, name=engine.name, threads=engine.threads)
-    made = {
-        "plain model": plain,
-        "estimator loaded (FineCE here)": _answers(engine, asked, greedy),
-        "the estimator's weights generate (nothing was mixed in for that)": _answers(tuned, asked, greedy),
+    engines = {
+        "plain model": alone,
+        "estimator loaded (FineCE here)": engine,
+        "the estimator's weights generate (nothing was mixed in for that)": tuned,
     }
     if evidence.stating is not None:
-        made["the copy that was taught to state numbers (Verb, Multi-Step)"] = _answers(evidence.stating, asked, greedy)
-    return [_outcome("greedy", method, answers, plain) for method, answers in made.items()]
+        engines["the copy that was taught to state numbers (Verb, Multi-Step)"] = evidence.stating
+    made = {name: _answers(e, asked, 1, 0, greedy) for name, e in engines.items()}
+    firsts = {name: ([g[0] for g in groups], seconds) for name, (groups, seconds) in made.items()}
+    plain = firsts["plain model"][0]
+    return [_outcome("greedy", name, answers, plain, seconds) for name, (answers, seconds) in firsts.items()]
 
 
 def _chosen(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any]]:
     """One of a few sampled answers, chosen in several ways; the cost is the tokens of all of them."""
-    groups = sample_answers(evidence.engine, asked, VOTES, evidence.plan.seeds[0] + 500, evidence.plan.sampling())
-    flat = [s for group in groups for s in group]
+    groups, each = _answers(evidence.engine, asked, VOTES, evidence.plan.seeds[0] + 500, evidence.plan.sampling())
+    flat, started = [s for group in groups for s in group], time.perf_counter()
     sure = np.array([c.value for c in evidence.scorer.score([s.answer for s in flat])]).reshape(len(groups), VOTES)
+    scored = VOTES * each + (time.perf_counter() - started) / len(groups)
     likely = np.array([np.mean([p for g in s.answer.segments for p in g.logprobs]) for s in flat]).reshape(sure.shape)
     ways = {
         f"vote of {VOTES}": [_vote(evidence, g, np.ones(VOTES)) for g in groups],
@@ -73,8 +79,11 @@ def _chosen(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any
     }
     first = [g[0] for g in groups]
     cost = [float(sum(_length(s) for s in g)) for g in groups]
-    one = [_outcome("sampled", "plain model", first, first)]
-    return one + [_outcome("sampled", name, picked, first) | {"tokens": cost} for name, picked in ways.items()]
+    out = [_outcome("sampled", "plain model", first, first, each)]
+    for name, picked in ways.items():
+        seconds = scored if "FineCE" in name else VOTES * each
+        out.append(_outcome("sampled", name, picked, first, seconds) | {"tokens": cost})
+    return out
 
 
 def _vote(evidence: Evidence, group: Sequence[Sampled], weights: NDArray[np.float64]) -> Sampled:
@@ -93,12 +102,18 @@ def _stated(evidence: Evidence, sampled: Sampled) -> str | None:
     return None if answer is None else normalise(answer, sampled.question.grader)
 
 
-def _answers(engine: Engine, asked: Sequence[Question], greedy: Sampling) -> list[Sampled]:
-    return [group[0] for group in sample_answers(engine, asked, 1, 0, greedy)]
+def _answers(
+    engine: Engine, asked: Sequence[Question], count: int, seed: int, sampling: Sampling
+) -> tuple[list[list[Sampled]], float]:
+    """``count`` answers to each question, and the seconds that one of them took."""
+    started = time.perf_counter()
+    groups = sample_answers(engine, asked, count, seed, sampling)
+    return groups, (time.perf_counter() - started) / (count * len(asked))
 
 
-def _outcome(sort: str, method: str, made: Sequence[Sampled], without: Sequence[Sampled]) -> dict[str, Any]:
+def _outcome(sort: str, method: str, made: Sequence[Sampled], without: Sequence[Sampled], seconds: float) -> dict[str, Any]:
     return {
+        "seconds": seconds,
         "sort": sort,
         "method": method,
         "right": [s.correct for s in made],

@@ -7,6 +7,7 @@ paragraph serves every smaller one: its first ``w`` branches, its first ``d`` le
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -37,7 +38,8 @@ def rows(evidence: Evidence) -> list[Row]:
     at, fit_at = first_spots(test, evidence.plan.grid), first_spots(fit, evidence.plan.grid_fit)
     if not len(at) or not len(fit_at):
         return []
-    trees, fit_trees = _trees(evidence, "test", test, at), _trees(evidence, "alpha", fit, fit_at)
+    trees, rate = _trees(evidence, "test", test, at)
+    fit_trees, _ = _trees(evidence, "alpha", fit, fit_at)
     out = []
     for method in (m.name for m in evidence.finece):
         base = np.array([t[CONFIDENCE[method]] for t in trees])
@@ -45,22 +47,28 @@ def rows(evidence: Evidence) -> list[Row]:
         chosen = min(SHAPES[1:], key=lambda shape: fitted[shape][1])
         for shape, (alpha, _) in fitted.items():
             values = np.array([fold(t, method, *shape, alpha) for t in trees])
-            cost = float(np.mean([_tokens(t[3], *shape) for t in trees]))
+            tokens = float(np.mean([_tokens(t[3], *shape) for t in trees]))
+            cost = {"tokens": tokens, "seconds": tokens * rate}
             own = {"width": shape[0], "depth": shape[1], "alpha": alpha if shape[1] else None, "chosen": shape == chosen}
             out.append(_row(method, evidence, at, values, base, cost, own))
     return out
 
 
-def _trees(evidence: Evidence, name: str, cases: Cases, at: Indices) -> list[Tree]:
-    out: list[Tree] = []
+def _trees(evidence: Evidence, name: str, cases: Cases, at: Indices) -> tuple[list[Tree], float]:
+    """The trees, and the seconds that growing them took for each of their tokens."""
+    trees: list[Tree] = []
+    seconds = 0.0
     for kind in dict.fromkeys(cases.spots[i].case.question.kind for i in at):
         answers = [cases.spots[i].case.answer for i in at if cases.spots[i].case.question.kind == kind]
-        out += evidence.store.keep(f"look-ahead, {name}, {kind}", partial(_grow_all, evidence, answers))
-    return out
+        grown = evidence.store.keep(f"look-ahead, {name}, {kind}", partial(_grow_all, evidence, answers))
+        trees, seconds = trees + grown["trees"], seconds + grown["seconds"]
+    return trees, seconds / max(1, sum(_tokens(t[3], WIDEST, DEEPEST) for t in trees))
 
 
-def _grow_all(evidence: Evidence, answers: Sequence[Answer]) -> list[Tree]:
-    return [_grow(evidence, answer, number) for number, answer in enumerate(answers)]
+def _grow_all(evidence: Evidence, answers: Sequence[Answer]) -> dict[str, Any]:
+    started = time.perf_counter()
+    trees = [_grow(evidence, answer, number) for number, answer in enumerate(answers)]
+    return {"trees": trees, "seconds": time.perf_counter() - started}
 
 
 def _grow(evidence: Evidence, answer: Answer, number: int) -> Tree:
@@ -95,7 +103,8 @@ def _nodes(branches: Sequence[Tree], method: str, width: int, depth: int) -> tup
 
 
 def _tokens(branches: Sequence[Tree], width: int, depth: int) -> int:
-    return sum(b[2] + _tokens(b[3], width, depth - 1) for b in branches[:width]) if depth else 0
+    """What the base writes and the adapter reads."""
+    return sum(2 * b[2] + _tokens(b[3], width, depth - 1) for b in branches[:width]) if depth else 0
 
 
 def fit_alpha(trees: Sequence[Tree], correct: NDArray[np.float64], method: str, width: int, depth: int) -> tuple[float, float]:
@@ -106,7 +115,7 @@ def fit_alpha(trees: Sequence[Tree], correct: NDArray[np.float64], method: str, 
 
 
 def _row(
-    method: str, evidence: Evidence, at: Indices, values: NDArray[np.float64], base: NDArray[np.float64], cost: float, own: Row
+    method: str, evidence: Evidence, at: Indices, values: NDArray[np.float64], base: NDArray[np.float64], cost: Row, own: Row
 ) -> Row:
     """``ece_change`` and ``auroc_change`` are against no look-ahead on the same answers and the same bootstrap draws."""
     cases, draws = evidence.cases, evidence.plan.draws
@@ -118,4 +127,4 @@ def _row(
     figures = calibration(values, outcome, questions, draws) | ranking(values, outcome, questions, draws)
     figures |= {"ece_oracle": ece(values, oracle)} | changes
     position = f"w={own['width']}, d={own['depth']}"
-    return row("bci", "all", position, method, len(at), **figures, tokens=cost, **own)
+    return row("bci", "all", position, method, len(at), **figures, **cost, **own)

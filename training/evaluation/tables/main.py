@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from estimator.metrics import aurc, auroc, brier, ece
+from estimator.metrics import aurc, auroc, brier, ece, ece_equal_mass, excess_aurc, prr
 from training.evaluation.cases import Cases, Indices
 from training.evaluation.evidence import Evidence
 from training.evaluation.intervals import ece_figure
 from training.evaluation.methods import Measured
 from training.evaluation.rows import Array, Row, calibration, ranking, row
 
+SELECTION = {"aurc": aurc, "excess_aurc": excess_aurc, "prr": prr}  # of answering the surest alone
 PLACES_OF = {"question": ("question",), "process": ("first", "penultimate", "average"), "outcome": ("complete",)}
 
 
@@ -42,7 +43,7 @@ def figures(m: Measured, cases: Cases, at: Indices, draws: int, oracle: Array | 
     outcome, questions = cases.correct[at], cases.questions[at]
     out: dict[str, Any] = {"samples": m.samples}
     if m.is_probability:
-        out |= calibration(m.raw[at], outcome, questions, draws)
+        out |= calibration(m.raw[at], outcome, questions, draws) | {"ece_equal_mass": ece_equal_mass(m.raw[at], outcome)}
         once = len({cases.spots[i].answer for i in at}) == len(at)
         out["ece_floor"] = floor(m.raw[at]) if once else None
     confidence = (m.raw if m.is_probability else m.platt)[at]
@@ -53,7 +54,8 @@ def figures(m: Measured, cases: Cases, at: Indices, draws: int, oracle: Array | 
             out |= _against(name, values, outcome, questions, draws)
             out[f"brier_{name}"] = brier(values, outcome)
     out |= ranking(m.raw[at], outcome, questions, draws)
-    out |= {"aurc": aurc(m.raw[at], outcome), "accuracy": float(outcome.mean()), "questions": len(set(questions))}
+    out |= {name: metric(m.raw[at], outcome) for name, metric in SELECTION.items()}
+    out |= {"accuracy": float(outcome.mean()), "questions": len(set(questions))}
     out |= by_seed(m, cases, at)
     return out | {"tokens": float(m.tokens[at].mean()), "seconds": float(m.seconds[at].mean())}
 
