@@ -16,9 +16,10 @@ from estimator.artefacts import CARD, COMBINER, model_hash
 from estimator.loading import base_dir, local_engine, read_card
 from estimator.positions import parse_position
 from estimator.types import Question
+from training.atomic import is_empty
 from training.checkpoints import FILE as CHECKPOINT
 from training.combine import fit, labelled_prefixes, read
-from training.finetune import check_rows, finetune
+from training.finetune import check_rows, finetune, made_so
 from training.labelling import DEFAULT_SAMPLING
 from training.labels import DATA, TRAIN, Labelled, read_labels, read_meta
 from training.recipe import PAPER_OPTIMISER, FinetuneRecipe, Trained, finished, read_record
@@ -72,14 +73,17 @@ def run(request: Request, model: str | None, config: Path | None) -> dict[str, A
     rows = _rows(request, base)
     drawn = _meta_of(request.data).get("settings", {})
     temperature = drawn.get("temperature", 1.0)
-    _claim_all(request)
+    recipes = {seed: request.recipe(seed) for seed in request.seeds}
     tokenizer = AutoTokenizer.from_pretrained(base)
     mixtures = [read_exchanges(path, tokenizer) for path in request.mixtures]
     _check_unseen(rows, asked, tokenizer)
+    _claim_all(request)  # last, for it may take an old estimator away
     made = []
-    for seed in request.seeds:
-        out, recipe = request.folder(seed), request.recipe(seed)
+    for seed, recipe in recipes.items():
+        out = request.folder(seed)
         if request.resume and finished(out):
+            if not made_so(out, base, rows, recipe):
+                raise UsageError(f"{out} holds an estimator of another base, data or recipe: give the same, or --overwrite")
             trained = read_record(out)
         else:
             taken_up = request.resume and (out / CHECKPOINT).exists()
@@ -124,7 +128,7 @@ def _claim_all(request: Request) -> None:
     folders = [request.folder(seed) for seed in request.seeds]
     if request.overwrite and request.resume:
         raise UsageError("--resume goes on with what is there and --overwrite replaces it: give one of them")
-    if request.resume and not any(_is_ours(out) for out in folders):
+    if request.resume and not any(map(_is_ours, folders)):
         raise UsageError(f"nothing to resume in {request.out}: start without --resume")
     for out in folders:
         _claim(out, request)
@@ -139,7 +143,7 @@ def _claim(out: Path, request: Request) -> None:
     ours = _is_ours(out)
     if request.overwrite and ours:
         shutil.rmtree(out)
-    elif not request.resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif not request.resume and out.exists() and not (out.is_dir() and is_empty(out)):
         remedy = "--resume goes on, --overwrite replaces it" if ours else "name another"
         raise UsageError(f"{out} holds {'an estimator or a part of one' if ours else 'other files'}: {remedy}")
     try:

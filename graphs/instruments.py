@@ -18,8 +18,9 @@ SEGMENT_TOKENS = 256  # one segment at most; an answer whose segment stops for i
 
 
 class MeteredScorer:
-    """A scorer with ``seconds`` and ``scored_tokens`` since it was made. Made anew for each node, so that runs in
-    parallel do not count each other's time (tokens are counted by the engine and do mix there)."""
+    """A scorer with ``seconds`` and ``scored_tokens`` since it was made, anew for each node. Runs that share an engine at the
+    same time wait for each other in it, which counts as their time, and count each other's tokens; a server's engine has a
+    twin for each (``estimator.loading.Loaded.fork``)."""
 
     def __init__(self, scorer: Scorer, engine: Engine, clock: Callable[[], float]) -> None:
         self.scorer, self.engine, self.clock = scorer, engine, clock

@@ -16,7 +16,7 @@ from controller.questions import Asked
 from estimator.engines.base import EngineUnreachable
 from graphs.policy import Policy
 from graphs.trace import read_trace
-from tests.cli_double import Double, scripted
+from tests.cli_double import Double, invoke, scripted, use
 
 QUESTIONS = [f"What is {k} plus 1?" for k in range(24)]
 JOBS = [Job(Asked(q)) for q in QUESTIONS]
@@ -102,3 +102,17 @@ def test_a_question_that_fails_keeps_its_place(slow: Double) -> None:
     asked = [*QUESTIONS[:3], "nobody scripted this", *QUESTIONS[3:6]]
     assert solve_all(run_with(slow), [Job(Asked(q)) for q in asked], stream, 4) == 1
     assert [r["question"] for r in rows(stream)] == asked and "error" in rows(stream)[3]
+
+
+def test_a_model_in_this_process_is_asked_one_question_at_a_time(
+    slow: Double, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else each question's time would hold the waiting for the others, and its tokens would be theirs too."""
+    use(monkeypatch, slow)
+    (tmp_path / "q.txt").write_text("\n".join(job.asked.text for job in JOBS))
+    rows = []
+    for concurrency in ("1", "6"):
+        result = invoke("solve", "--file", tmp_path / "q.txt", "--concurrency", concurrency)
+        assert ("one question at a time" in result.stderr) == (concurrency == "6")
+        rows.append([json.loads(line)["tokens"] for line in result.stdout.splitlines()])
+    assert rows[0] == rows[1] and len(rows[0]) == len(JOBS)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from controller import label_view
 from controller.commands import label
 from estimator.engines.base import EngineError, EngineUnreachable
 from tests.cli_double import invoke
 from tests.label_double import HASHES, WithStates, answers, asked
+from training.label_run import Progress
 from training.labels import read_labels
 
 FEW = ("--k", "4", "--truncations", "2", "--chunk", "3")
@@ -52,6 +54,44 @@ def test_an_empty_split_is_said_to_be() -> None:
     for share, said in ((("--held-out", "0.01"), True), (("--held-out", "0"), False)):
         result = invoke("label", "few.jsonl", "--out", f"made{share[1]}", *FEW, *share)
         assert result.exit_code == 0 and ("the split 'held_out' is empty" in result.stderr) == said
+
+
+def test_questions_that_do_not_fit_the_context_are_left_out_and_named(
+    engine: WithStates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "max_context", 500)
+    long = "what is 1 + 1? " * 100
+    Path("q.jsonl").write_text(
+        json.dumps({"question": long, "answer": "2", "id": "long one"}) + "\n" + Path("q.jsonl").read_text()
+    )
+    result = invoke("label", "q.jsonl", "--out", "made", *FEW, "--json")
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["left_out"], report["questions"]) == (0, 1, 16)
+    assert "1 questions are left out: too long" in result.stderr and "'long one'" in result.stderr
+
+
+def test_an_odd_number_of_complete_answers_cannot_be_halved() -> None:
+    result = invoke("label", "q.jsonl", "--out", "made", *FEW, "--answers", "3")
+    assert result.exit_code == 2 and "even" in result.stderr
+
+
+def test_the_time_left_counts_what_this_run_has_done() -> None:
+    at = Progress(questions=30, total=110, resumed=20, samples=450, seconds=90)
+    assert label_view.rate(at) == "5 samples/s, 0:12:00 left"
+    assert "left" not in label_view.rate(Progress(20, 110, 20, 0, 0.0))
+
+
+def test_a_model_that_embeds_nothing_leaves_the_folder_free() -> None:
+    broken = Path("broken")
+    broken.mkdir()
+    result = invoke("label", "q.jsonl", "--out", "made", *FEW, "--embed", broken)
+    assert result.exit_code == 1 and "--embed" in result.stderr and not Path("made").exists()
+    assert invoke("label", "q.jsonl", "--out", "made", *FEW).exit_code == 0
+
+
+def test_kinds_are_shown_and_not_obeyed() -> None:
+    result = invoke("label", "q.jsonl", "--out", "made\x1b[2J", *FEW, "--kind", "\x1b[31mred\x1b]0;title\x07[bold]")
+    assert result.exit_code == 0 and "[31mred" in result.stdout and "\x1b" not in result.stdout
 
 
 def test_repeated_and_ungradable_questions_are_left_out_and_counted() -> None:

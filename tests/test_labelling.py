@@ -12,10 +12,11 @@ import pytest
 from estimator.engines.base import Sampling
 from estimator.engines.local import LocalEngine
 from estimator.positions import PositionKind, parse_position
-from estimator.types import Grader, Question
+from estimator.types import Answer, Grader, Question, Segment, StopReason
 from training import labelling
 from training.embeddings import embedder
 from training.labelling import (
+    complete,
     complete_labels,
     ends,
     monte_carlo_labels,
@@ -80,15 +81,24 @@ def test_the_pipeline_counts_samples_and_keeps_to_its_budget(engine: LocalEngine
 
 
 def test_a_label_is_the_count_among_its_own_completions(engine: LocalEngine, asked: list[Question]) -> None:
-    """Counters of one text never leak into the next: each point equals a count over answers that begin with that text."""
-    made = monte_carlo_labels(engine, asked, k=4, clusters=2, truncations=2, seed=1, sampling=SAMPLING)
+    """Counters of one text never leak into the next: each point is counted again on completions drawn for that text alone."""
+    k, seed = 6, 1
+    made = monte_carlo_labels(engine, asked, k=k, clusters=2, truncations=2, seed=seed, sampling=SAMPLING)
     assert made.labels and len({(r.token_ids[:n]) for r in made.labels for n, _, _ in r.points}) == sum(
         len(r.points) for r in made.labels
     )
+    questions, counted = {q.id: q for q in asked}, []
     for row in made.labels:
-        for length, correct, k in row.points:
-            matching = [a.correct for a in made.answers if a.answer.token_ids[:length] == row.token_ids[:length]]
-            assert len(matching) >= k and sum(matching) >= correct
+        prompt = row.num_prompt_tokens
+        first = 0 if row.points[0][0] == prompt else 1  # the question's own point stands in one of its chains alone
+        for round_number, (length, correct, _) in enumerate(row.points, start=first):
+            ids = row.token_ids[prompt:length]
+            kept = (Segment(ids, (0.0,) * len(ids), (0.0,) * len(ids), StopReason.POSITION),) if ids else ()
+            partial = Answer(row.token_ids[:prompt], kept)
+            [group] = complete(engine, [(questions[row.question_id], partial)], k, seed + round_number, SAMPLING)
+            counted.append(correct)
+            assert correct == sum(s.correct for s in group)
+    assert any(counted)
 
 
 def test_the_same_seed_gives_the_same_labels(engine: LocalEngine, asked: list[Question], tmp_path: Any) -> None:

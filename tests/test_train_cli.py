@@ -123,11 +123,20 @@ def test_a_folder_in_use_is_not_written_over(made: tuple[Path, Path], tmp_path: 
     before = model_hash(out)
     refused(train(made, out), 2, "--resume goes on, --overwrite replaces it")
     refused(train(made, out, "--resume", "--overwrite"), 2, "give one of them")
+    refused(train(made, out, "--resume", "--technique", "ift"), 2, "another base, data or recipe")
+    assert train(made, out, "--resume").exit_code == 0 and model_hash(out) == before
     assert train(made, out, "--overwrite", "--seeds", "9").exit_code == 0 and model_hash(out) != before
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").write_text("mine")
     refused(train(made, tmp_path / "other", "--overwrite"), 2, "other files")
     assert (tmp_path / "other" / "mine.txt").read_text() == "mine"
+    (tmp_path / "mix.jsonl").write_text("no JSON")
+    before = model_hash(out)
+    refused(train(made, out, "--overwrite", "--replay", tmp_path / "mix.jsonl"), 2, "mix.jsonl:1")
+    assert model_hash(out) == before
+    (tmp_path / "killed").mkdir()  # while it wrote its first checkpoint
+    (tmp_path / "killed" / ".checkpoint.pt.partial").write_text("half")
+    assert train(made, tmp_path / "killed").exit_code == 0
     (tmp_path / "file").write_text("")
     refused(train(made, tmp_path / "file" / "out"), 1, "cannot write")
 

@@ -14,14 +14,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 from estimator.levels import LEVEL_VALUES
 from estimator.loading import LoadError, load
 from estimator.scorers.ift import TO_LEVELS, VALUES, StatedText
 from tests.training_data import FAST, WORDS, answer_to, labels_of, save_base
+from training import held_out
 from training.checkpoints import FILE, CheckpointError
 from training.finetune import finetune
+from training.labels import Labelled
 from training.mixing import MixtureError, read_exchanges, schedule
 from training.recipe import finished
 from training.techniques.base import TrainingError
@@ -101,6 +104,35 @@ def test_a_killed_run_goes_on_to_the_same_adapter(llama: Path, technique: str, t
     assert resumed.history == whole.history and not (tmp_path / "killed" / FILE).exists()
 
 
+class Exact:
+    """A technique that says of every prefix the chance that its question has (the first token id, in hundredths)."""
+
+    def levels(self, rows: list[Labelled]) -> torch.Tensor:
+        chances = torch.tensor([r.token_ids[0] / 100 for r in rows for _ in r.points], dtype=torch.float64)
+        low = (LEVEL_VALUES[:, None] <= chances.numpy()).sum(0) - 1
+        out = torch.zeros(len(chances), len(LEVEL_VALUES), dtype=torch.float64)
+        share = (chances - torch.tensor(LEVEL_VALUES)[low]) / (LEVEL_VALUES[1] - LEVEL_VALUES[0])
+        out[torch.arange(len(chances)), low] = 1 - share
+        out[torch.arange(len(chances)), low + 1] = share
+        return out
+
+
+def test_held_out_figures_are_of_samples_and_not_of_answers_chosen_by_their_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the complete answers that Algorithm 1 keeps are right, however seldom the model is."""
+    monkeypatch.setattr(held_out.dist, "all_gather_object", lambda shares, mine: shares.__setitem__(0, mine))
+    rng, rows = np.random.default_rng(0), []
+    for chance in rng.integers(8, 60, 300).tolist():
+        ids = (chance, 1, 2)
+        rows.append(Labelled("q", "k", "monte_carlo", ids, ((1, int(rng.binomial(30, chance / 100)), 30),), 1))
+        rows += [Labelled("q", "k", "complete", ids, ((3, right, 1),), 1) for right in (0, 1)]
+    exact: Any = Exact()
+    seen = held_out.look(exact, rows, 0, 1)
+    assert seen.figures.keys() == {"all", "question"} and seen.figures["all"].n == 300
+    assert seen.figures["all"].ece < 0.03 and (seen.figures["all"].auroc or 0) > 0.65
+    sampled = [Labelled("q", "k", "sampled", r.token_ids, ((1, 1, 1), (3, 1, 1)), 1) for r in rows]
+    assert held_out.look(exact, sampled, 0, 1).figures.keys() == {"all", "question", "complete"}
+
+
 def test_it_stops_when_held_out_scores_get_no_better_and_keeps_the_best(llama: Path, tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(llama)
     noise = np.random.default_rng(0).integers(0, 2, 60).tolist()
@@ -175,6 +207,16 @@ def test_a_file_without_exchanges_is_refused(text: str, tmp_path: Path, tiny_tok
     (tmp_path / "f.jsonl").write_text(text)
     with pytest.raises(MixtureError, match="f.jsonl"):
         read_exchanges(tmp_path / "f.jsonl", tiny_tokenizer)
+
+
+def test_exchanges_are_read_with_a_byte_order_mark_and_a_line_separator(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    file = tmp_path / "f.jsonl"
+    rows = [json.dumps({"prompt": "a\u2028b", "response": text}, ensure_ascii=False) for text in ("c\u2028d", "e\x85f")]
+    file.write_text("\n\n".join(rows), encoding="utf-8-sig")
+    assert len(read_exchanges(file, tiny_tokenizer)) == 2
+    file.write_text("\n\n".join([*rows, "no json"]), encoding="utf-8-sig")
+    with pytest.raises(MixtureError, match="f.jsonl:5"):
+        read_exchanges(file, tiny_tokenizer)
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PARTIAL = ".partial"
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a kill left half written."""
+    return all(path.name.endswith(PARTIAL) for path in folder.iterdir())
+
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; at the end it is flushed to the disk and takes ``path``'s place."""
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = path.with_name(f".{path.name}{PARTIAL}")
     yield temporary
     with temporary.open("rb+") as file:
         os.fsync(file.fileno())

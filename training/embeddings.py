@@ -32,7 +32,8 @@ def _sentences(engine: Engine, name: str) -> Embed:
     try:
         model = SentenceTransformer(name)
     except (OSError, ValueError) as error:
-        raise EngineError(f"no sentence-transformers model {name!r} here or on the hub ({type(error).__name__})") from error
+        why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise EngineError(f"--embed: no sentence-transformers model {name!r} here or on the hub ({why})") from error
     return lambda texts: np.asarray(
         model.encode([engine.decode(continuation) for _, continuation in texts], show_progress_bar=False), np.float64
     )

@@ -10,19 +10,19 @@ import torch
 import torch.distributed as dist
 
 from estimator.levels import LEVEL_VALUES
-from estimator.metrics import auroc, ece
+from estimator.metrics import auroc, count_calibration
 from estimator.signals import STATES
 from training.labels import COMPLETE, SAMPLED, Labelled
 from training.techniques.base import Technique, num_prompt
 
 ROWS = 64
-Row = tuple[str, float, float, float]  # state, confidence, outcome, negative log-likelihood
+Row = tuple[str, float, float, float, float]  # state, confidence, right of k samples, k, negative log-likelihood
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of ``n`` one-sample points: the mean negative log-likelihood, ECE (10 equal-width bins) and AUROC (None where all
-    outcomes are the same)."""
+    """Of ``n`` points: the mean negative log-likelihood, and over all samples drawn from them ECE (10 equal-width bins) and
+    AUROC (None where all ended alike)."""
 
     n: int
     nll: float
@@ -32,8 +32,9 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """``score`` is the mean negative log-likelihood of all held-out points, Monte Carlo ones included; ``figures`` are by
-    state (question, partial, complete) and for ``all``."""
+    """``score`` is the mean negative log-likelihood of all held-out points; ``figures`` are by state (question, partial,
+    complete) and for ``all``, without the complete answers that were chosen half right and half wrong: how often these are
+    right says nothing of how often an answer is."""
 
     score: float
     figures: dict[str, Figures]
@@ -46,7 +47,7 @@ def look(technique: Technique, rows: Sequence[Labelled], rank: int, processes: i
     shares: list[list[Row]] = [[] for _ in range(processes)]
     dist.all_gather_object(shares, mine)
     everything = [row for share in shares for row in share]
-    return HeldOut(float(np.mean([row[3] for row in everything])), _figures([r for r in everything if r[0]]))
+    return HeldOut(float(np.mean([row[-1] for row in everything])), _figures([r for r in everything if r[0]]))
 
 
 def _read(technique: Technique, rows: Sequence[Labelled]) -> list[Row]:
@@ -58,16 +59,16 @@ def _read(technique: Technique, rows: Sequence[Labelled]) -> list[Row]:
         likelihood = counts[:, :1] * values.log() + (counts[:, 1:] - counts[:, :1]) * (1 - values).log()
         cost = -torch.logsumexp(q.clamp(min=1e-30).log() + likelihood, -1)
         states = [_state(r, i) for r in batch for i in range(len(r.points))]
-        out += zip(states, (q @ values).tolist(), counts[:, 0].tolist(), cost.tolist(), strict=True)
+        out += zip(states, (q @ values).tolist(), *counts.T.tolist(), cost.tolist(), strict=True)
     return out
 
 
 def _state(row: Labelled, place: int) -> str:
-    """The state of a one-sample point; empty for a Monte Carlo point, whose share is no outcome."""
-    length, _, k = row.points[place]
-    if k != 1:
+    """The state of a point; empty where the answer was chosen by its outcome."""
+    if row.source == COMPLETE:
         return ""
-    whole = row.source in (SAMPLED, COMPLETE) and length == len(row.token_ids)
+    length = row.points[place][0]
+    whole = row.source == SAMPLED and length == len(row.token_ids)
     return "question" if length == num_prompt(row) else "complete" if whole else "partial"
 
 
@@ -76,8 +77,9 @@ def _figures(rows: Sequence[Row]) -> dict[str, Figures]:
     for state in ("all", *STATES):
         mine = [r[1:] for r in rows if state in ("all", r[0])]
         if mine:
-            confidence, outcome, cost = map(np.array, zip(*mine, strict=True))
-            ranking = auroc(confidence, outcome)
+            confidence, right, k, cost = map(np.array, zip(*mine, strict=True))
+            each = np.repeat(np.tile([1.0, 0.0], len(mine)), np.stack([right, k - right], 1).ravel().astype(int))
+            ranking = auroc(np.repeat(confidence, k.astype(int)), each)
             ranked = None if np.isnan(ranking) else ranking
-            out[state] = Figures(len(mine), float(cost.mean()), ece(confidence, outcome), ranked)
+            out[state] = Figures(len(mine), float(cost.mean()), count_calibration(confidence, right, k), ranked)
     return out

@@ -33,8 +33,9 @@ def data_card(report: dict[str, Any]) -> str:
             *(files or [f"  - split: {TRAIN}\n    path: {DATA}/{TRAIN}.parquet"]),
             "tags:\n- confidence-estimation\n---\n",
             "# Success counts of a language model's answers in progress\n",
-            f"How often the model `{report['model']}` finished a text with the correct answer, counted on its own samples",
-            "(FineCE, Algorithm 1). They hold for this model, prompt form and temperature, and for no other.\n",
+            f"How often the model `{report['model']}` finished a text with the correct answer, counted on its own samples"
+            + (" (FineCE, Algorithm 1)." if settings["k"] else "."),
+            "They hold for this model, prompt form and temperature, and for no other.\n",
             COLUMNS,
             f"- {report['questions']} questions ({report['questions_hash']}), {sum(report['texts'].values())} texts, "
             f"{report['points']} labels, data {report['data_hash']}",

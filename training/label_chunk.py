@@ -18,9 +18,9 @@ from training.labels import HELD_OUT, TRAIN, Labelled
 class LabelSettings:
     """What labels are made: Algorithm 1 with ``k`` samples a text (0: without it), ``clusters`` m and ``truncations`` T;
     ``one_sample`` answers a question that label all of their prefixes (taken from the k where they suffice); ``answers``
-    complete answers a question. ``held_out`` is the share of the questions set apart, ``embed`` the sentence-transformers
-    model that compares partial answers (None: the model's own states), ``chunk`` the questions that share batches.
-    ValueError where something is out of range."""
+    complete answers a question, an even number: at most half of them right, half wrong. ``held_out`` is the share of the
+    questions set apart, ``embed`` the sentence-transformers model that compares partial answers (None: the model's own
+    states), ``chunk`` the questions that share batches. ValueError where something is out of range."""
 
     k: int = 30
     clusters: int = 2
@@ -46,6 +46,8 @@ class LabelSettings:
             raise ValueError(f"held_out is a share from 0 to below 1, not {self.held_out:g}")
         if self.k + self.one_sample == 0:
             raise ValueError("with k = 0 and one_sample = 0 there is nothing to label")
+        if self.answers % 2:
+            raise ValueError(f"answers is an even number, half of them right and half wrong at most, not {self.answers}")
         parse_position(self.position)
 
     @property

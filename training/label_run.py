@@ -26,8 +26,8 @@ import pyarrow.parquet as pq
 from estimator.engines.base import Engine
 from estimator.types import Question
 from training import llama_factory
-from training.atomic import write_text
-from training.embeddings import embedder
+from training.atomic import is_empty, write_text
+from training.embeddings import Embed, embedder
 from training.label_card import data_card
 from training.label_chunk import Counts, LabelSettings, label_chunk
 from training.label_report import label_report
@@ -68,10 +68,11 @@ class LabelRun:
 
     def run(self, notify: Callable[[Progress], None] = lambda progress: None) -> dict[str, Any]:
         """Make what is not there yet; returns the report. Raises RunError, and what the engine raises."""
-        manifest = self.manifest()
-        claim(self.out, manifest)
-        if not (self.out / REPORT).is_file():
-            self._make_chunks(notify)
+        manifest, made = self.manifest(), (self.out / REPORT).is_file()
+        embed = None if made or not self.settings.k else embedder(self.engine, self.settings.embed)
+        claim(self.out, manifest)  # behind what may fail: a manifest of what cannot be made would only be in the way
+        if not made:
+            self._make_chunks(embed, notify)
             self._finish(manifest)
         shutil.rmtree(self.out / CHUNKS, ignore_errors=True)
         return json.loads((self.out / REPORT).read_text(encoding="utf-8"))
@@ -91,13 +92,12 @@ class LabelRun:
             "versions": {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
         }
 
-    def _make_chunks(self, notify: Callable[[Progress], None]) -> None:
+    def _make_chunks(self, embed: Embed | None, notify: Callable[[Progress], None]) -> None:
         size, started, samples = self.settings.chunk, time.monotonic(), 0
         starts = range(0, len(self.questions), size)
         done = [i for i in starts if _chunk(self.out, i // size).is_file()]
         resumed = sum(len(self.questions[i : i + size]) for i in done)
         finished = float(resumed)
-        embed = embedder(self.engine, self.settings.embed) if self.settings.k and len(done) < len(starts) else None
 
         def drawn(number: int) -> None:
             nonlocal samples, finished
@@ -136,7 +136,7 @@ def claim(out: Path, manifest: dict[str, Any]) -> None:
     path = out / MANIFEST
     if path.is_file():
         _check_same(out, json.loads(path.read_text(encoding="utf-8")), manifest)
-    elif out.is_dir() and any(not p.name.endswith(".partial") for p in out.iterdir()):
+    elif out.is_dir() and not is_empty(out):
         raise RunError(f"{out} is not empty and holds no labelling run: give --out another folder")
     out.mkdir(parents=True, exist_ok=True)
     if not path.is_file():  # before anything else, for it is what says whose the folder is

@@ -89,7 +89,7 @@ def model_card(card: Card, rows: Sequence[Labelled], figures: Figures) -> str:
         "|---|---|---|",
         *labels,
         "",
-        "On questions held out of training, against how single sampled answers ended (ECE with ten equal-width bins):",
+        "On questions held out of training, against how the answers sampled from there ended (ECE with ten equal-width bins):",
         "",
         "| confidence after | n | ECE | AUROC |",
         "|---|---|---|---|",

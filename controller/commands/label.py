@@ -96,6 +96,11 @@ def _label(
         screen.warn(f"{left_out} questions of {path} are left out: they came before, or have no answer to grade by")
     with screen.waiting("loading the model"):
         engine, hashes = load_engine_for(settings)
+    fitting = [q for q in asked if len(engine.prompt_ids(q.text)) < engine.max_context]
+    if too_long := len(asked) - len(fitting):
+        first = next(q for q in asked if q not in fitting)
+        screen.warn(f"{too_long} questions are left out: too long for the context of {engine.max_context} (first {first.id!r})")
+        asked, left_out = fitting, left_out + too_long
     run = LabelRun(engine, hashes, asked, label, out, settings.threads, llama_factory)
     try:
         with label_view.progress(len(asked)) as notify:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from controller.commands import options
-from controller.errors import OUTCOME_CODES, ExitCode, UsageError, reported, say
+from controller.errors import OUTCOME_CODES, ExitCode, UsageError, reported
 
 EXAMPLE = 'Example:\n\ncontroller solve "Tom has 3 pens and buys 4 more. How many pens does he have now?" --trace run.jsonl'
 
@@ -87,10 +87,10 @@ def _solve_file(
 ) -> ExitCode:
     from contextlib import ExitStack
 
-    from controller import questions
+    from controller import questions, screen
     from controller.assemble import plan
     from controller.batch import Job, solve_all
-    from controller.output import Kept, continued, kept_rows, open_output
+    from controller.output import continued, kept_rows, open_output
     from controller.runs import trace_paths
 
     asked = questions.questions_from_file(file)
@@ -98,13 +98,15 @@ def _solve_file(
     traces = trace_paths(trace, len(asked))
     with ExitStack() as stack:
         output = open_output(stack, out, file, traces)
+        if resume and output.path is None:
+            raise UsageError("--resume needs a file whose rows can be kept: name one with --out")
         run = planned.load()
-        kept = kept_rows(output, asked, run) if resume else Kept()
-        if resume:
-            say(f"{out} has the rows of {kept.count} of {len(asked)} questions")
-        elif output.rows:
-            say(f"the {output.rows} rows in {out} are replaced; --resume would have kept them")
+        kept = kept_rows(output, asked, run, resume)
         jobs = [Job(q, path, kept.later.get(i)) for i, (q, path) in enumerate(zip(asked, traces, strict=True))]
         stream = stack.enter_context(continued(output, kept))
-        failed = solve_all(run, jobs[len(kept.first) :], stream, planned.settings.at_once, kept.first)
+        at_once = planned.settings.at_once
+        if at_once > 1 and run.loaded.fork is None:  # each question would only wait for the others
+            screen.warn("a model in this process answers one question at a time: --concurrency is for a server")
+            at_once = 1
+        failed = solve_all(run, jobs[len(kept.first) :], stream, at_once, kept.first)
     return ExitCode.FAILURE if failed else ExitCode.DONE
