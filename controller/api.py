@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from controller.assemble import Run, default_policy
 from controller.questions import check_question
 from controller.runs import arun_one, open_trace, run_one
+from controller.settings import SEEDS
+from graphs.events import Emit, ResultEvent
 from graphs.policy import Policy
-from graphs.trace import Emit, ResultEvent
 
 if TYPE_CHECKING:
     from estimator.loading import Loaded
@@ -53,6 +54,8 @@ async def asolve(
 
 
 def _run(loaded: Loaded | None, policy: Policy | None, seed: int) -> Run:
+    if seed not in SEEDS:
+        raise ValueError(f"seed: a whole number from 0 to 2**63 - 1 is needed, not {seed}")
     policy = policy or default_policy()
     if loaded is None:
         from estimator.loading import load

@@ -12,6 +12,7 @@ from controller import screen
 from controller.errors import UsageError
 from controller.settings import Settings, load_settings
 from graphs.policy import Policy
+from graphs.validation import first_problem
 
 if TYPE_CHECKING:
     from estimator.engines.client import ServerClient
@@ -87,7 +88,7 @@ def policy_for(settings: Settings) -> Policy:
     try:
         return Policy.model_validate(base.model_dump() | settings.policy_changes)
     except ValidationError as e:
-        raise UsageError(f"policy: {_first(e)}") from None
+        raise UsageError(f"policy: {first_problem(e)}") from None
 
 
 def policy_path(settings: Settings) -> Path | None:
@@ -114,9 +115,3 @@ def read_policy(path: Path | None) -> Policy:
     from graphs.policy_file import load_policy
 
     return load_policy(path)
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    name = ".".join(map(str, first["loc"]))
-    return (f"{name}: " if name else "") + first["msg"].removeprefix("Value error, ")

@@ -19,7 +19,7 @@ from controller.errors import say
 from controller.questions import Asked
 from controller.runs import open_trace, run_one
 from estimator.engines.base import EngineError, EngineUnreachable
-from graphs.trace import Event, Header
+from graphs.events import Event, Header
 
 AHEAD = 2  # a row that takes long holds back no more than this many times the concurrency of finished ones
 

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from controller.errors import Failure
+from controller.errors import Failure, UsageError
+from controller.questions import check_spared
 from controller.tune import METHOD, Tuning
 from estimator.types import Question
 from graphs.policy import Policy
-from graphs.policy_file import save_policy
+from graphs.policy_file import PolicyError, load_policy, save_policy
 from graphs.trace import fingerprint
 
 if TYPE_CHECKING:
@@ -90,20 +91,33 @@ class Tuned:
         save_policy(policy, out, comment)
 
 
-def certificate_path(out: Path) -> Path:
-    """Where the certificate of a policy file lies: beside it."""
-    return out.with_suffix(SUFFIX)
+def certificate_path(policy: Path) -> Path:
+    """Where the certificate of a policy file lies: beside it. Only .toml gives way to its suffix, so that tuned-0.1 and
+    tuned-0.2 have one each."""
+    return policy.with_name(policy.name.removesuffix(".toml") + SUFFIX)
 
 
-def check_writable(out: Path) -> None:
-    """Raises ``Failure`` where ``out`` could not be written later; leaves no trace of having looked."""
+def check_writable(out: Path, questions: Path) -> None:
+    """Raises ``Failure`` where ``out`` could not be written later, and ``QuestionError`` or ``UsageError`` where the questions
+    or something else than a policy would be lost; leaves no trace of having looked."""
     if out.is_dir() or not out.name:
         raise Failure(f"cannot write {out}: it is a folder")
     if not out.parent.is_dir():
         raise Failure(f"cannot write {out}: there is no folder {out.parent}")
     for path in (out, certificate_path(out)):
+        check_spared(questions, path)
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise Failure(f"cannot write {path}: permission denied")
+    if out.is_file() and out.stat().st_size and not _is_policy(out):
+        raise UsageError(f"{out} holds something else than a policy: name another file for --out")
+
+
+def _is_policy(path: Path) -> bool:
+    """Whether a file can be read as a policy and names at least one value; a text may be all comments to TOML."""
+    try:
+        return bool(load_policy(path).model_fields_set)
+    except PolicyError:
+        return False
 
 
 def questions_hash(questions: Sequence[Question]) -> str:

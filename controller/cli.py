@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
@@ -15,6 +16,7 @@ from controller.commands import doctor, evaluate, label, replay, score, serve, s
 from controller.errors import ExitCode, say
 
 PACKAGE = "finece-controller"
+NO_SHORT_OPTION = re.compile("No such option: -[^-]")
 
 app = typer.Typer(
     name="controller",
@@ -64,13 +66,21 @@ def main() -> None:
         sys.exit(app(standalone_mode=False))
     except TyperException as error:
         if message := error.format_message():  # none where the help has been shown instead
-            context = getattr(error, "ctx", None)
-            say(f"error: {message.rstrip('.')}: see {context.command_path if context else app.info.name} --help")
+            hint = " (put -- before a question that begins with -)" if NO_SHORT_OPTION.match(message) else ""
+            say(f"error: {message.rstrip('.')}{hint}: see {_asked_of(error)} --help")
         sys.exit(ExitCode.USAGE)
     except BrokenPipeError:
         # Whoever read our output has gone: nothing is wrong, and the interpreter must not complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _asked_of(error: TyperException) -> str:
+    """The command that was asked wrongly; where the error does not know it (an option without its value), the first word."""
+    if context := getattr(error, "ctx", None):
+        return context.command_path
+    commands = {command.name for command in app.registered_commands}
+    return " ".join([str(app.info.name), *(word for word in sys.argv[1:2] if word in commands)])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import Any
 from controller.assemble import policy_for, policy_path
 from controller.errors import code_of
 from controller.settings import Settings
-from estimator.loading import Check, check
+from controller.tuned_for import tuned_for
+from estimator.loading import Check, check, hashes_of
 from graphs.policy import Policy
 
 NEEDED = (
-    "torch", "transformers", "peft", "safetensors", "tokenizers", "numpy",
-    "langgraph", "pydantic", "pydantic-settings", "typer", "rich",
+    "torch", "transformers", "peft", "safetensors", "tokenizers", "numpy", "langgraph", "langchain-core",
+    "pydantic", "pydantic-settings", "httpx", "tenacity", "typer", "rich",
 )  # fmt: skip
+TRAINING = ("scikit-learn", "pyarrow", "matplotlib", "jinja2")  # the extra [train]
 OPTIONAL = ("vllm",)
 
 
@@ -58,10 +61,11 @@ class Diagnosis:
 
 def diagnose(settings: Settings) -> Diagnosis:
     """Look at everything, and go on where something is not right."""
-    packages = {name: _installed(name) for name in (*NEEDED, *OPTIONAL)}
+    packages = {name: _installed(name) for name in (*NEEDED, *TRAINING, *OPTIONAL)}
     findings = [
         Check(name, False, "not installed", f"install it: pip install {name}") for name in NEEDED if packages[name] is None
     ]
+    findings.append(_training(packages))
     policy, policy_finding = _policy(settings)
     findings.append(policy_finding)
     if all(f.ok for f in findings if f.name in NEEDED):
@@ -83,7 +87,17 @@ def check_for(settings: Settings) -> list[Check]:
         from controller.server_checks import check_server
 
         return check_server(settings)
-    return check(settings.model, settings.estimator)
+    checks = check(settings.model, settings.estimator)
+    if not all(c.ok for c in checks):
+        return checks
+    return [*checks, tuned_for(settings, settings.model, hashes_of(settings.model, settings.estimator))]
+
+
+def _training(packages: Mapping[str, str | None]) -> Check:
+    """No fault where it is missing: whoever solves alone does without."""
+    missing = ", ".join(name for name in TRAINING if packages[name] is None)
+    detail = f"not installed: {missing}; pip install '.[train]' in a checkout of this repository" if missing else ""
+    return Check("label, train and evaluate", True, detail or "what they need is installed")
 
 
 def _policy(settings: Settings) -> tuple[Policy | None, Check]:

@@ -90,6 +90,7 @@ def _known_codes() -> list[tuple[type[Exception], ExitCode]]:
         ("training.checkpoints", "CheckpointError", ExitCode.USAGE),
         ("training.mixing", "MixtureError", ExitCode.USAGE),
         ("training.combine", "CombineError", ExitCode.FAILURE),
+        ("graphs.trace", "NoTraceError", ExitCode.USAGE),
         ("graphs.trace", "TraceError", ExitCode.FAILURE),
         ("graphs.policy_file", "PolicyError", ExitCode.USAGE),
         ("controller.questions", "QuestionError", ExitCode.USAGE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -12,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from controller.assemble import Run
-from controller.errors import Failure, UsageError
-from controller.questions import Asked
+from controller.errors import Failure, UsageError, say
+from controller.questions import Asked, check_spared
 
 Row = dict[str, Any]
 FIRST = b'{"question":'  # what every row begins with
@@ -21,15 +22,10 @@ FIRST = b'{"question":'  # what every row begins with
 
 @dataclass(frozen=True)
 class Output:
-    """An opened output. ``path`` is None where it is stdout, of which nothing can be kept or replaced."""
+    """An opened output. ``path`` is None where it is stdout, a pipe or a device, of which nothing can be kept or replaced."""
 
     stream: IO[str]
     path: Path | None
-
-    @property
-    def rows(self) -> int:
-        """How many rows are in the file."""
-        return self.path.read_bytes().count(b"\n") if self.path is not None and self.path.is_file() else 0
 
 
 @dataclass(frozen=True)
@@ -42,6 +38,10 @@ class Kept:
     later: dict[int, Row] = field(default_factory=dict)
 
     @property
+    def rows(self) -> list[Row]:
+        return [*self.first, *self.later.values()]
+
+    @property
     def count(self) -> int:
         return len(self.first) + len(self.later)
 
@@ -52,14 +52,14 @@ def continued(output: Output, kept: Kept) -> Iterator[IO[str]]:
     kept rows lie behind a gap, all are written into a file beside, which takes the place of the old one when it has
     every one of them, so that none is lost however the run ends."""
     path = output.path
-    if path is None or not path.is_file():
+    if path is None:
         yield output.stream
     elif not kept.later:
         output.stream.truncate(kept.size)
         yield output.stream
     else:
         beside = path.with_name(f"{path.name}.partial")
-        with beside.open("w", encoding="utf-8") as stream:
+        with _open(beside, "w") as stream:
             stream.write(path.read_bytes()[: kept.size].decode("utf-8"))
             try:
                 yield stream
@@ -77,45 +77,55 @@ def open_output(stack: ExitStack, out: Path | None, questions: Path, traces: Seq
     UsageError where that would cost something else than results."""
     if out is None or _is_stdout(out):
         return Output(sys.stdout, None)
-    if out.exists() and questions.exists() and out.samefile(questions):
-        raise UsageError(f"{out} holds the questions and would be replaced: name another file for --out")
+    check_spared(questions, out)
     if out.resolve() in {t.resolve() for t in traces if t is not None}:
         raise UsageError(f"{out} is where a trace goes: name another file for --out")
     try:
         if out.is_file() and not _may_be_replaced(out):
             raise UsageError(f"{out} holds something else than results: name another file for --out")
-        stream = stack.enter_context(out.open("a", encoding="utf-8"))
+        stream = stack.enter_context(_open(out, "a"))
     except OSError as e:
         raise Failure(f"cannot write {out}: {e.strerror}; name another file for --out") from None
     _claim(stream, out)
-    return Output(stream, out)
+    return Output(stream, out if out.is_file() else None)
 
 
-def kept_rows(output: Output, asked: Sequence[Asked], run: Run) -> Kept:
-    """What ``--resume`` need not do again: every whole row but those with an error. UsageError where the rows are of another
-    run (of other questions, or with another model, policy or seed), so that none is lost."""
-    if output.path is None or not output.path.is_file():
-        raise UsageError("--resume needs a file whose rows can be kept: name one with --out")
-    facts = {
-        "model": run.loaded.model,
-        "estimator": run.loaded.estimator,
-        "policy": run.policy.model_dump(),
-        "seed": run.seed,
-    }
+def kept_rows(output: Output, asked: Sequence[Asked], run: Run, resume: bool) -> Kept:
+    """The rows that stay, all that can or none, and a line on stderr about them. UsageError where they are of other questions
+    and, with ``resume``, of a run with another model, policy or seed."""
+    there = Kept() if output.path is None else _rows_of(output.path, asked)
+    other = next((name for row in there.rows for name, value in _facts(run).items() if row.get(name, value) != value), None)
+    if resume and other is not None and output.path is not None:
+        raise _of_another_run(output.path, f"rows with another {other}")
+    if resume:
+        say(f"{output.path} has the rows of {there.count} of {len(asked)} questions")
+    elif there.count:
+        kept = "--resume would have kept them" if other is None else f"they were made with another {other}"
+        say(f"the {there.count} rows in {output.path} are replaced; {kept}")
+    return there if resume else Kept()
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    """What a row tells of the run that made it."""
+    loaded = run.loaded
+    return {"model": loaded.model, "estimator": loaded.estimator, "policy": run.policy.model_dump(), "seed": run.seed}
+
+
+def _rows_of(path: Path, asked: Sequence[Asked]) -> Kept:
+    """What need not be done again: every whole row but those with an error. UsageError where the rows are of other questions,
+    so that none is lost."""
     first: list[Row] = []
     later: dict[int, Row] = {}
     size = number = 0
-    for line in output.path.read_bytes().splitlines(keepends=True):
+    for line in path.read_bytes().splitlines(keepends=True):
         row = _row(line)
         if row is None and not line.endswith(b"\n"):
             break  # torn, which only the last one can be
         if row is None:
-            raise _of_another_run(output.path, "a line that is no row")
+            raise _of_another_run(path, "a line that is no row")
         number = next((i for i in range(number, len(asked)) if _answers(row, asked[i])), len(asked))
         if number == len(asked):
-            raise _of_another_run(output.path, "rows of other questions")
-        if other := [name for name, value in facts.items() if name in row and row[name] != value]:
-            raise _of_another_run(output.path, f"rows with another {other[0]}")
+            raise _of_another_run(path, "rows of other questions")
         if "error" not in row and number == len(first):
             first.append(row)
             size += len(line)
@@ -138,7 +148,7 @@ def _row(line: bytes) -> Row | None:
 
 
 def _of_another_run(out: Path, what: str) -> UsageError:
-    return UsageError(f"{out} holds {what}: leave --resume out to replace them, or name another file for --out")
+    return UsageError(f"{out} holds {what}: name another file for --out, or remove this one")
 
 
 def _may_be_replaced(path: Path) -> bool:
@@ -149,6 +159,21 @@ def _may_be_replaced(path: Path) -> bool:
         row = json.loads(line)
         return isinstance(row, dict) and not {"outcome", "error"}.isdisjoint(row)
     return FIRST.startswith(line[: len(FIRST)])
+
+
+class _Named(io.FileIO):
+    """A file that names itself where it cannot be written (a full disk), also when what is left is written at its end."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as e:
+            e.filename = self.name
+            raise
+
+
+def _open(path: Path, mode: str) -> IO[str]:
+    return io.TextIOWrapper(io.BufferedWriter(_Named(path, mode)), encoding="utf-8")
 
 
 def _is_stdout(out: Path) -> bool:

@@ -14,8 +14,9 @@ from controller import render, screen
 from controller.reports import solve_report
 from controller.safe import one_line
 from controller.view import View
+from graphs.events import DecisionEvent, Event
 from graphs.policy import Policy
-from graphs.trace import DecisionEvent, Event, Trace
+from graphs.trace import Trace
 from graphs.what_if import WhatIf, what_if
 
 MAX_PAUSE = 30.0  # seconds

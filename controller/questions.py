@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from controller.safe import one_line
+from controller.safe import json_line, one_line
 
 MAX_CHARACTERS = 20_000
 MAX_ANSWER_CHARACTERS = 100_000
@@ -61,6 +61,12 @@ def questions_from_file(path: Path) -> list[Asked]:
     return [_asked(line, where) for where, line in lines_of(path)]
 
 
+def check_spared(questions: Path, out: Path) -> None:
+    """QuestionError where ``out`` is the file of questions itself, which it would replace."""
+    if out.exists() and questions.exists() and out.samefile(questions):
+        raise QuestionError(f"{out} holds the questions and would be replaced: name another file for --out")
+
+
 def lines_of(path: Path) -> list[tuple[str, str]]:
     """The lines of a file (or stdin for ``-``) that are not blank, each behind its place for messages, ``FILE:LINE``."""
     if str(path) == STDIN:
@@ -78,15 +84,25 @@ def _asked(line: str, where: str) -> Asked:
     line = line.strip()
     try:
         value, name = json.loads(line), None
-    except (json.JSONDecodeError, RecursionError) as e:
+    except (ValueError, RecursionError) as e:  # no JSON, a number of thousands of digits, endless nesting
         if line.startswith(("{", "[")):
-            raise QuestionError(f"{where}: not valid JSON ({one_line(str(e))})") from None
+            why = f"not valid JSON ({one_line(str(e))})"
+            raise QuestionError(f"{where}: {why}; plain text that begins so must be quoted as a JSON string") from None
         value, name = line, None
     if isinstance(value, dict):
         value, name = value.get("question"), value.get("id")
     if not isinstance(value, str):
         raise QuestionError(f'{where}: expected {{"question": "..."}}, a JSON string or plain text')
-    return Asked(check_question(value, where), name)
+    return Asked(check_question(value, where), _check_id(name, where))
+
+
+def _check_id(name: Any, where: str) -> Any:
+    """An id is repeated in the row of its question, which only what is JSON can be; Python reads more than that."""
+    try:
+        json_line(name)
+    except (ValueError, RecursionError) as e:
+        raise QuestionError(f"{where}: JSON cannot write the id ({one_line(str(e))}): give a text or a number") from None
+    return name
 
 
 def _check(text: str, where: str, limit: int) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from controller.safe import visible
 from controller.theme import ACCENT, UNICODE, Levels, Symbols, bar_width
-from graphs.trace import Header, LookaheadEvent, ResultEvent, RevisionEvent, SegmentEvent
+from graphs.events import Header, LookaheadEvent, ResultEvent, RevisionEvent, SegmentEvent
 from graphs.what_if import WhatIf
 
 INDENT = 3
@@ -22,7 +22,7 @@ PURPOSES = ("answer", "revised", "lookahead", "scoring")
 
 
 class Interval(Protocol):
-    """A value with its interval: ``estimator.types.Confidence`` or ``graphs.trace.Score``."""
+    """A value with its interval: ``estimator.types.Confidence`` or ``graphs.events.Score``."""
 
     @property
     def value(self) -> float: ...
@@ -164,7 +164,7 @@ def _indented(*parts: RenderableType) -> RenderableType:
 
 def _numbered(label: Text, body: Text) -> RenderableType:
     grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(width=INDENT - 1, justify="right")
+    grid.add_column(min_width=INDENT - 1, no_wrap=True, justify="right")
     grid.add_column()
     grid.add_row(label, body)
     return grid

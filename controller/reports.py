@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from graphs.trace import Header, ResultEvent
+from graphs.events import Header, ResultEvent
 
 _RESULT_FIELDS = ("outcome", "answer", "confidence", "reason", "paragraphs", "tokens", "seconds")
 _HEADER_FIELDS = ("model", "estimator", "engine", "policy", "seed")

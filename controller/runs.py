@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from controller.assemble import Run
 from controller.errors import Failure
 from controller.reports import solve_report
+from graphs.events import Emit, Event, Header, ResultEvent
 from graphs.reasoning import Names, asolve, solve
-from graphs.trace import Emit, Event, Header, ResultEvent, TraceWriter
+from graphs.trace import TraceWriter
 
 if TYPE_CHECKING:
     from estimator.loading import Loaded

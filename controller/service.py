@@ -23,7 +23,6 @@ def service_for(
     dtype: str,
     context: int | None,
     kv_memory: int | None,
-    api_key: str | None,
     python: str | None,
     extra: Sequence[str],
 ) -> Service:
@@ -46,7 +45,7 @@ def service_for(
         dtype=dtype,
         context=context,
         kv_bytes=kv_bytes,
-        api_key=api_key,
+        api_key=None if settings.api_key is None else settings.api_key.get_secret_value(),
         cpu=cpu,
         python=vllm_python(python),
         extra=tuple(extra),

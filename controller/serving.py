@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -12,8 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -29,7 +31,11 @@ LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 WORKER = Path(__file__).parent / "vllm_worker"
+STARTED = "controller serve:"  # begins the messages of each start in a log
 REASONS = ("Error", "error:", "Exception")
+CODE = re.compile(r"\braise [\w.]+(\(| from |$)")  # which a traceback shows before the error itself
+ELSEWHERE = "root cause"  # in the errors of vLLM's other processes, which only say that the reason was written above
+KEY_IN_SHELL = "${CONTROLLER_API_KEY:?}"  # unset or empty it ends the command: vLLM takes an empty key for none
 
 
 @dataclass(frozen=True)
@@ -92,9 +98,10 @@ def environment_of(service: Service) -> dict[str, str]:
 
 def as_shell(service: Service) -> str:
     """Both as a line for a shell; a key stays out of it."""
-    shown = {k: "$CONTROLLER_API_KEY" if k == "VLLM_API_KEY" else shlex.quote(v) for k, v in environment_of(service).items()}
-    words = [f'{k}="{v}"' if v.startswith("$") else f"{k}={v}" for k, v in shown.items()]
-    return " ".join([*words, shlex.join(command_of(service))])
+    shown = {k: shlex.quote(v) for k, v in environment_of(service).items()}
+    if service.api_key is not None:
+        shown["VLLM_API_KEY"] = f'"{KEY_IN_SHELL}"'
+    return " ".join([*(f"{k}={v}" for k, v in shown.items()), shlex.join(command_of(service))])
 
 
 def check_service(service: Service) -> None:
@@ -145,10 +152,12 @@ def has_gpu() -> bool:
 
 @contextmanager
 def started(service: Service, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The server's process; what it says goes to ``log``. On leaving it is asked to stop, with all that it started."""
+    """The server's process; what it says goes to the end of ``log``. On leaving it is stopped, with all that it started."""
     if not _free(service):  # whoever listens there would be taken for the server
         raise Failure(f"something listens at {service.url} already: stop it, or give another --port")
-    with log.open("wb") as sink:
+    with log.open("ab") as sink:  # whatever else is in the file stays there
+        sink.write(f"{STARTED} {service.name}\n".encode())
+        sink.flush()
         process = _start(service, sink)
         try:
             yield process
@@ -177,15 +186,18 @@ def _start(service: Service, sink: IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask the whole process group to end, and end it where it does not."""
-    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, how)
-        try:
-            process.wait(STOP_SECONDS if how is signal.SIGINT else STOP_SECONDS / 4)
-        except subprocess.TimeoutExpired:
-            continue
+    """Ask the whole process group to end, and end what does not, or what its leader left behind."""
+    try:
+        for how, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGTERM, STOP_SECONDS / 4)):
+            if process.poll() is None:
+                os.killpg(process.pid, how)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(seconds)
+    finally:  # also where the wait is interrupted; a group keeps its number as long as there is anyone in it
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS / 4)
 
 
 def wait_until_ready(service: Service, process: subprocess.Popen[bytes], log: Path, seconds: float) -> float:
@@ -212,10 +224,12 @@ def watch(process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def reason_in(log: Path) -> str:
-    """The last line of a log that names an error, else its last line."""
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    named = [line for line in lines if any(r in line for r in REASONS)]
-    return (named or lines or ["it said nothing"])[-1]
+    """The last line of a log's last start that names an error, before any that points to one above; else its last line."""
+    said = log.read_text(errors="replace").rpartition(f"{STARTED} ")[2]
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    named = [line for line in lines if any(r in line for r in REASONS) and not CODE.search(line)]
+    before = list(takewhile(lambda line: ELSEWHERE not in line, named))
+    return (before or named or lines or ["it said nothing"])[-1]
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from estimator.positions import parse_position
+from graphs.validation import first_problem
 
 PREFIX = "CONTROLLER_"
 DEFAULT_FILE = Path("controller.toml")
 EMBEDDED = "embedded"
 DEFAULT_URL = "http://127.0.0.1:8000"
+SEEDS = range(2**63)  # engines mix a seed with token ids as 64-bit numbers
 
 
 class SettingsError(ValueError):
@@ -41,7 +44,7 @@ class Settings(BaseSettings):
     patience: float = Field(180.0, ge=0)
     concurrency: int | None = Field(None, ge=1, le=1024)
     policy: Path | None = None
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=SEEDS.start, lt=SEEDS.stop)
     threads: int = Field(1, ge=1, le=256)
     position: str | None = None
     lookahead: str | None = None
@@ -58,6 +61,15 @@ class Settings(BaseSettings):
     @classmethod
     def _width_and_depth(cls, value: str | None) -> str | None:
         return None if value is None else ",".join(map(str, parse_lookahead(value)))
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        with suppress(ValueError):  # an open bracket, a port that is no number
+            parts = urlsplit(DEFAULT_URL if value is None else value)
+            if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+                return value
+        raise ValueError(f"{value!r} is no server address: give it as http://HOST:PORT")
 
     @model_validator(mode="after")
     def _address_for_a_server(self) -> Settings:
@@ -116,10 +128,8 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
         return Sourced(**{k: v for k, v in flags.items() if v is not None})
     except ValidationError as e:
         raise SettingsError(_explain(e)) from None
-    except tomllib.TOMLDecodeError as e:
+    except ValueError as e:  # no TOML, no UTF-8, or a number of thousands of digits
         raise SettingsError(f"{path} is not valid TOML: {e}") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not UTF-8 text") from None
 
 
 def _check_environment() -> None:
@@ -132,11 +142,9 @@ def _check_environment() -> None:
 
 def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    name = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        return _unknown(name, list(Settings.model_fields))
-    said = first["msg"].removeprefix("Value error, ")
-    return f"setting {name}: {said}" if name else f"settings: {said}"
+        return _unknown(str(first["loc"][0]), list(Settings.model_fields))
+    return f"settings: {first_problem(error)}"
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -8,7 +8,6 @@ from rich.console import Console
 
 GOOD, MIDDLING, POOR = "color(28)", "color(136)", "color(160)"
 ACCENT = "color(32)"
-NARROW = 60
 
 
 @dataclass(frozen=True, slots=True)

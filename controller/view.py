@@ -13,7 +13,7 @@ from rich.status import Status
 from controller import render, screen
 from controller.render import Look
 from controller.theme import UNICODE, Levels, symbols_for
-from graphs.trace import (
+from graphs.events import (
     DecisionEvent,
     Event,
     Header,

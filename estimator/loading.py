@@ -107,8 +107,14 @@ def load(model: str = EMBEDDED, estimator: str | None = None, *, threads: int = 
     if prompt_hash(engine.tokenizer, card.technique) != card.prompt_hash:
         raise LoadError(f"the estimator at {adapter} was trained on another prompt form: train it again for this version")
     scorer, warned = scorer_on(engine, card, adapter)
-    hashes = {"base": card.base_hash, "adapter": model_hash(adapter), "prompt": card.prompt_hash}
-    return Loaded(engine, scorer, model, str(estimator or "embedded"), hashes, warned, card.temperature)
+    return Loaded(engine, scorer, model, str(estimator or "embedded"), hashes_of(model, estimator), warned, card.temperature)
+
+
+def hashes_of(model: str = EMBEDDED, estimator: str | None = None) -> dict[str, str]:
+    """What identifies an estimator: hashes of its ``base``, its ``adapter`` and the ``prompt``."""
+    adapter = adapter_dir(model, estimator)
+    card = read_card(adapter)
+    return {"base": card.base_hash, "adapter": model_hash(adapter), "prompt": card.prompt_hash}
 
 
 def scorer_on(engine: Any, card: Card, adapter: Path) -> tuple[Scorer, tuple[str, ...]]:

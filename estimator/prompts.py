@@ -78,7 +78,7 @@ class ConfidenceRequest:
             rendered = (tokenizer.bos_token or "") + text + "\nOutput: "
         else:
             messages = [{"role": "user", "content": text}]
-            rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            rendered = _rendered(tokenizer, messages)
         before, _, rest = rendered.partition(_PLACEHOLDER)
         between, found, after = rest.partition(_STEPS)
         if not found:
@@ -95,11 +95,16 @@ def _template(tokenizer: Any) -> tuple[str, str]:
         before, after = PLAIN_TEMPLATE.split("{question}")
         return (tokenizer.bos_token or "") + before, after
     messages = [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": _PLACEHOLDER}]
-    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    before, found, after = rendered.partition(_PLACEHOLDER)
+    before, found, after = _rendered(tokenizer, messages).partition(_PLACEHOLDER)
     if not found:
         raise ValueError("the chat template does not insert the user's message")
     return before, after
+
+
+def _rendered(tokenizer: Any, messages: list[dict[str, str]]) -> str:
+    """The chat as text, up to where the model's answer begins. Models that can think out of sight (Qwen3) are asked not to,
+    for what is scored is the answer, step by step; other templates do not know the switch."""
+    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
 
 
 def _encode(tokenizer: Any, text: str) -> tuple[int, ...]:

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from estimator.positions import parse_position
 
+COLDEST = 0.01  # divided by much less, logits grow past the largest number and the text is nonsense
+
 
 class Action(StrEnum):
     CONTINUE = "continue"
@@ -57,6 +59,8 @@ class Policy(BaseModel):
                 "thresholds out of order: need give_up <= abstain <= revise <= accept, got "
                 f"{self.give_up} <= {self.abstain} <= {self.revise} <= {self.accept}"
             )
+        if 0 < self.temperature < COLDEST:
+            raise ValueError(f"temperature {self.temperature:g} is too low to sample at: give 0 (greedy) or {COLDEST} at least")
         if (self.width == 0) != (self.depth == 0):
             raise ValueError("width and depth of the look-ahead are both 0 (off) or both at least 1")
         parse_position(self.position)

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from graphs.policy import Policy
+from graphs.validation import first_problem
 
 
 class PolicyError(ValueError):
@@ -31,9 +32,7 @@ def load_policy(path: str | Path) -> Policy:
     try:
         return Policy.model_validate(values, strict=True)  # strict: accept = true is a mistake, not 1.0
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise PolicyError(f"{path}: {place + ': ' if place else ''}{problem['msg'].removeprefix('Value error, ')}") from None
+        raise PolicyError(f"{path}: {first_problem(error)}") from None
 
 
 def save_policy(policy: Policy, path: str | Path, comment: str = "") -> None:

@@ -111,10 +111,6 @@ def score_state(confidence: Confidence) -> ScoreState:
     )
 
 
-def confidence_of(state: ScoreState) -> Confidence:
-    return Confidence(state["value"], state["low"], state["high"], dict(state["parts"]))
-
-
 def answer_of(state: State) -> Answer:
     """The answer in progress."""
     segments = (segment_of(s["segment"]) for s in state["steps"] if s["segment"] is not None)

@@ -15,52 +15,8 @@ from typing import Any, NoReturn, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from graphs.events import (
-    SCHEMA_VERSION,
-    Branch,
-    DecisionEvent,
-    Emit,
-    Event,
-    Header,
-    InterruptedEvent,
-    LookaheadEvent,
-    Outcome,
-    ParagraphResult,
-    Purpose,
-    QuestionEvent,
-    Record,
-    ResultEvent,
-    RevisionEvent,
-    Score,
-    ScoreEvent,
-    SegmentEvent,
-)
-
-__all__ = [
-    "SCHEMA_VERSION",
-    "Branch",
-    "DecisionEvent",
-    "Emit",
-    "Event",
-    "Header",
-    "InterruptedEvent",
-    "LookaheadEvent",
-    "Outcome",
-    "ParagraphResult",
-    "Purpose",
-    "QuestionEvent",
-    "Record",
-    "ResultEvent",
-    "RevisionEvent",
-    "Score",
-    "ScoreEvent",
-    "SegmentEvent",
-    "Trace",
-    "TraceError",
-    "TraceWriter",
-    "fingerprint",
-    "read_trace",
-]
+from graphs.events import SCHEMA_VERSION, Event, Header, InterruptedEvent, Record, ResultEvent
+from graphs.validation import first_problem
 
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 BEGINNING = b'{"event":"header"'
@@ -69,6 +25,10 @@ _CHAINED = re.compile(r'(?P<start>.*),"chain":"(?P<chain>[0-9a-f]{16})"\}', re.D
 
 class TraceError(ValueError):
     """The trace cannot be read or written; the message says where and why, in one line."""
+
+
+class NoTraceError(TraceError):
+    """What lies where a trace is to be written is something else, which is not replaced."""
 
 
 class Trace(Record):
@@ -88,7 +48,8 @@ class TraceWriter:
     """Appends events to a new trace at ``path``, flushed one by one; also usable as ``emit``.
 
     Opens the file at once; an old trace in it is replaced when the header comes. Raises ``TraceError`` if it cannot be
-    written or holds something else, if the first event is no header, and for any event after the result or the interruption.
+    written (``NoTraceError`` if it holds something else), if the first event is no header, and for any event after the result
+    or the interruption.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -96,10 +57,10 @@ class TraceWriter:
         self._chain, self._ended = "", False
         try:
             if self.path.is_file() and not _may_be_replaced(self.path):
-                raise TraceError(f"{path} holds something else than a trace: name another file")
+                raise NoTraceError(f"{path} holds something else than a trace: name another file")
             self._file = self.path.open("a", encoding="utf-8", newline="\n")
         except OSError as error:
-            raise TraceError(f"cannot write the trace {path}: {error.strerror}") from error
+            raise _unwritten(self.path, error) from error
 
     def append(self, event: Event) -> None:
         if self._ended or self._file.closed:
@@ -114,19 +75,26 @@ class TraceWriter:
             self._file.write(f'{body[:-1]},"chain":"{self._chain}"}}\n')
             self._file.flush()
         except (OSError, ValueError) as error:  # disk full; a number that JSON does not have
-            raise TraceError(f"cannot write the trace {self.path}: {error}") from error
+            raise _unwritten(self.path, error) from error
         self._ended = _ends(event)
 
     __call__ = append
 
     def close(self) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:  # a line that the disk had no room for is tried once more
+            raise _unwritten(self.path, error) from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self.close()
+
+
+def _unwritten(path: Path, error: OSError | ValueError) -> TraceError:
+    return TraceError(f"cannot write the trace {path}: {error.strerror if isinstance(error, OSError) else error}")
 
 
 def _may_be_replaced(path: Path) -> bool:
@@ -197,9 +165,7 @@ def _read_line(line: bytes, chain: str, where: str, *, first: bool) -> tuple[Eve
     try:
         return _EVENTS.validate_python(data), chain
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"])) or "event"
-        raise TraceError(f"{where}: {place}: {problem['msg']}") from None
+        raise TraceError(f"{where}: {first_problem(error)}") from None
 
 
 def _parse(line: bytes) -> Any:

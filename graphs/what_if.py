@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from graphs.events import DecisionEvent, Event, LookaheadEvent, Outcome, SegmentEvent
 from graphs.policy import Action, Decision, Policy, Standing, decide
 from graphs.trace import Trace, TraceError
+from graphs.validation import first_problem
 
-# With another value of these the text itself would have been another one, from the start (the last three only matter
-# with a look-ahead, whose best branch is what the answer goes on with).
+# With another value of one of these the text itself would have been another one, from the start.
 SHAPES_TEXT = ("temperature", "position", "width", "depth")
+# So it would with one of these where the run looked ahead: they choose the best branch, which the answer goes on with.
 SHAPES_LOOK_AHEAD = ("alpha", "budget")
 SAME = "same"
 
@@ -102,7 +103,7 @@ def _recorded_policy(trace: Trace) -> Policy:
     try:
         return Policy.model_validate(trace.header.policy)
     except ValidationError as error:
-        raise TraceError(f"line 1: policy: {error.errors()[0]['msg']}") from None
+        raise TraceError(f"line 1: policy: {first_problem(error)}") from None
 
 
 def _standing(event: DecisionEvent) -> Standing:

@@ -1,4 +1,9 @@
-"""Tiny random models of the architectures that people serve, with chat templates in the form that these come with."""
+"""Tiny random models of the architectures that people serve, with chat templates that give the texts that theirs give.
+
+The templates are written anew and know system, user and assistant alone. What matters of the real ones is kept: a default
+system message (Qwen2.5), the empty thinking block before an answer that is not to be thought about and before a last message
+of the assistant (Qwen3), the text's own first token, dates in the system message and stripped contents (Llama 3.1).
+"""
 
 from __future__ import annotations
 
@@ -8,20 +13,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# ChatML, as the Qwen models have it: a default system message, roles in <|im_start|> ... <|im_end|>.
-CHATML = (
-    "{%- if messages[0]['role'] != 'system' %}{{- '<|im_start|>system\\nYou are helpful.<|im_end|>\\n' }}{%- endif %}"
+QWEN2 = (
+    "{%- if messages[0]['role'] != 'system' %}"
+    "{{- '<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n' }}"
+    "{%- endif %}"
     "{%- for m in messages %}{{- '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 )
-# Llama 3's: the text begins with its own token, roles in header tokens, contents are stripped.
-HEADERS = (
-    "{{- bos_token }}{%- for m in messages %}"
-    "{{- '<|start_header_id|>' + m['role'] + '<|end_header_id|>\\n\\n' + m['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
+QWEN3 = (
+    "{%- set unthought = '<think>\\n\\n</think>\\n\\n' %}"
+    "{%- for m in messages %}{{- '<|im_start|>' + m['role'] + '\\n' }}"
+    "{%- if m['role'] == 'assistant' and loop.last %}{{- unthought }}{%- endif %}"
+    "{{- m['content'] + '<|im_end|>\\n' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}{{- unthought }}{%- endif %}{%- endif %}"
+)
+LLAMA3 = (
+    "{{- bos_token }}{%- for m in messages %}{{- '<|start_header_id|>' + m['role'] + '<|end_header_id|>\\n\\n' }}"
+    "{%- if m['role'] == 'system' %}{{- 'Cutting Knowledge Date: December 2023\\nToday Date: 26 Jul 2024\\n\\n' }}{%- endif %}"
+    "{{- m['content'] | trim + '<|eot_id|>' }}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif %}"
 )
 LLAMA_MARKS = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 QWEN_MARKS = ("<|im_start|>", "<|im_end|>")
+THINKING = ("<think>", "</think>")
 
 
 @dataclass(frozen=True)
@@ -36,9 +51,9 @@ class Form:
 
 
 FORMS = (
-    Form("qwen2", CHATML, QWEN_MARKS, 32),
-    Form("qwen3", CHATML, QWEN_MARKS, 64),
-    Form("llama", HEADERS, LLAMA_MARKS, 64, LLAMA_MARKS[0]),
+    Form("qwen2", QWEN2, QWEN_MARKS, 32),
+    Form("qwen3", QWEN3, (*THINKING, *QWEN_MARKS), 64),
+    Form("llama", LLAMA3, LLAMA_MARKS, 64, LLAMA_MARKS[0]),
 )
 
 

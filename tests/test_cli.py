@@ -52,6 +52,12 @@ def double(monkeypatch, tmp_path):
         ((GOOD, "--lookahead", "4"), 2),
         ((GOOD, "--lookahead", "4,0"), 2),
         ((GOOD, "--position", "sometimes"), 2),
+        ((GOOD, "--seed", "-1"), 2),
+        ((GOOD, "--seed", str(2**63)), 2),
+        ((GOOD, "--seed", str(2**63 - 1)), 0),
+        ((GOOD, "--temperature", "1e-300"), 2),
+        ((GOOD, "--temperature", "0"), 0),
+        ((GOOD, "--base-url", "notaurl"), 2),
         ((GOOD, "--policy", "missing.toml"), 2),
         ((GOOD, "--out", "x.jsonl"), 2),
         ((GOOD, "--file", "x.jsonl"), 2),
@@ -223,7 +229,9 @@ def test_a_batch_that_was_cut_off_is_gone_on_with(monkeypatch):
     use(monkeypatch, scripted())
     on = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
     assert on.exit_code == whole.exit_code == 0 and f"the rows of {count} of 4 questions" in on.stderr
-    assert Path("out.jsonl").read_text().startswith(kept) and "4 questions: " in on.stderr
+    rows = Path("out.jsonl").read_text().splitlines()
+    assert [row for row in rows if row in kept.splitlines()] == kept.splitlines()  # the last may have got ahead of a gap
+    assert "4 questions: " in on.stderr
     assert answers("out.jsonl") == answers("whole.jsonl")
     before = Path("out.jsonl").read_text()
     again = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume")
@@ -341,14 +349,42 @@ def test_a_backend_that_is_away_leaves_what_is_there(monkeypatch):
 
 
 def test_a_second_run_replaces_results_and_trace():
-    Path("q.txt").write_text(f"{GOOD}\n{BAD}\n")
-    for questions in (f"{GOOD}\n{BAD}\n", f"{GOOD}\n"):
+    for questions in (f"{GOOD}\n{BAD}\n", f"{GOOD}\n{BAD}\n{PENS}\n"):
         Path("q.txt").write_text(questions)
         result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--trace", "traces")
         assert result.exit_code == 0
-    assert "the 2 rows in out.jsonl are replaced" in result.stderr
-    assert len(Path("out.jsonl").read_text().splitlines()) == 1
+    assert "the 2 rows in out.jsonl are replaced; --resume would have kept them" in result.stderr
+    assert [q for q, _ in answers("out.jsonl")] == [GOOD, BAD, PENS]
     assert read_trace("traces/0001.jsonl").complete
+
+
+@pytest.mark.parametrize("resume", [(), ("--resume",)])
+def test_rows_of_other_questions_are_not_replaced(double, resume):
+    Path("q.txt").write_text(f"{GOOD}\n{BAD}\n")
+    assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl").exit_code == 0
+    before, calls = Path("out.jsonl").read_text(), double.engine.calls
+    Path("other.txt").write_text(f"{PENS}\n{LONG}\n")
+    for file, options, what in (
+        ("other.txt", (), "other questions"),
+        ("q.txt", ("--accept", "0.9"), "another policy"),
+        ("q.txt", ("--seed", "3"), "another seed"),
+    ):
+        result = invoke("solve", "--file", file, "--out", "out.jsonl", *options, *resume)
+        assert what in result.stderr
+        if resume or file == "other.txt":
+            assert (result.exit_code, Path("out.jsonl").read_text(), double.engine.calls) == (2, before, calls)
+            assert "name another file" in result.stderr and "replaced" not in result.stderr
+        else:  # the same questions asked in another way
+            assert result.exit_code == 0 and "the 2 rows in out.jsonl are replaced" in result.stderr
+            assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl").exit_code == 0
+            before, calls = Path("out.jsonl").read_text(), double.engine.calls
+
+
+def test_rows_that_failed_are_replaced_without_a_word():
+    Path("q.txt").write_text(GOOD)
+    Path("out.jsonl").write_text(json.dumps({"question": GOOD, "error": "the server was tired", "trace": None}) + "\n")
+    result = invoke("solve", "--file", "q.txt", "--out", "out.jsonl")
+    assert (result.exit_code, answers("out.jsonl"), "replaced" in result.stderr) == (0, [(GOOD, "42")], False)
 
 
 def test_no_file_of_the_user_is_replaced():
@@ -356,7 +392,16 @@ def test_no_file_of_the_user_is_replaced():
     result = invoke("solve", "--file", "q.txt", "--out", "q.txt")
     assert (result.exit_code, Path("q.txt").read_text()) == (2, GOOD) and "another file" in result.stderr
     result = invoke("solve", GOOD, "--trace", "q.txt")
-    assert (result.exit_code, Path("q.txt").read_text()) == (1, GOOD) and "another file" in result.stderr
+    assert (result.exit_code, Path("q.txt").read_text()) == (2, GOOD) and "another file" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_named():
+    Path("q.txt").write_text(GOOD)
+    for options in ((GOOD, "--trace"), ("--file", "q.txt", "--out")):
+        result = invoke("solve", *options, "/dev/full")
+        assert result.exit_code == 1 and "Traceback" not in result.output
+        assert "/dev/full: No space left on device" in result.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe?", b"a\x00b", b"", b" \n", b"x" * 100_000])
@@ -460,6 +505,10 @@ def test_version_and_usage():
         (["tune"], "QUESTIONS"),
         (["solve", GOOD, "--nope"], "--nope"),
         (["solve", GOOD, "one too many"], "one too many"),
+        (["solve", "--seed"], "see controller solve --help"),
+        (["solve", GOOD, "--json=3"], "see controller solve --help"),
+        (["--version=3"], "see controller --help"),
+        (["solve", "-5 + 3?"], "put -- before a question that begins with -"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line_that_names_the_help(monkeypatch, capsys, arguments, said):
@@ -507,6 +556,9 @@ def test_python_api(tmp_path):
     assert asyncio.run(controller.asolve(GOOD, loaded=scripted(), policy=strict)).outcome == "abstained"
     with pytest.raises(ValueError):
         controller.solve(" ", loaded=scripted())
+    for seed in (-1, 2**63):
+        with pytest.raises(ValueError, match="seed"):
+            controller.solve(GOOD, loaded=scripted(), seed=seed)
 
 
 def test_missing_package_is_named(monkeypatch):

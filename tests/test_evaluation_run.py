@@ -141,6 +141,20 @@ def test_the_whole_grid_of_widths_and_depths_is_there(report: dict[str, Any]) ->
         assert grid[0, 0]["ece_change"] == 0
 
 
+def test_what_is_asked_wrongly_is_told_before_anything_is_loaded_or_left_behind(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(assemble, "load_for", lambda settings: pytest.fail("loaded"))
+    (tmp_path / "file").write_text("notes")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        result = invoke("evaluate", "--out", out)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert "file is a file: name a folder for --out" in result.stderr
+    result = invoke("evaluate", "--out", tmp_path / "out", "--questions", tmp_path / "missing")
+    assert result.exit_code == 2 and "cannot read" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"] and (tmp_path / "file").read_text() == "notes"
+
+
 def test_a_model_without_questions_of_its_own_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     use(monkeypatch)
     result = invoke("evaluate", "--out", tmp_path / "out", "--quick")

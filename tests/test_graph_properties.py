@@ -176,4 +176,4 @@ def test_records_survive_the_state():
     )
     assert state.segment_state(state.segment_of(as_state)) == as_state
     confidence = Confidence(0.5, 0.4, 0.6, {"adapter": 0.5})
-    assert state.confidence_of(state.score_state(confidence)) == confidence
+    assert Confidence(**state.score_state(confidence)) == confidence

@@ -87,7 +87,16 @@ def test_each_rule(standing: Standing, action: Action, reason: str):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"accept": 0.1}, {"width": 2}, {"position": "sometimes"}, {"budget": 0}, {"typo": 1}, {"accept": float("nan")}],
+    [
+        {"accept": 0.1},
+        {"width": 2},
+        {"position": "sometimes"},
+        {"budget": 0},
+        {"typo": 1},
+        {"accept": float("nan")},
+        {"temperature": 1e-300},
+        {"temperature": 0.0099},
+    ],
 )
 def test_an_impossible_policy_is_refused(wrong: dict[str, object]):
     with pytest.raises(ValidationError):
@@ -110,6 +119,7 @@ def test_a_saved_policy_is_read_back_equal(policy: Policy):
         ("acept = 0.5", "unknown key 'acept', did you mean 'accept'?"),
         ("accept = 0.05", "thresholds out of order"),
         ("accept = 1.5", "accept: Input should be less than or equal to 1"),
+        ("temperature = 1e-300", "temperature 1e-300 is too low to sample at: give 0 (greedy) or 0.01 at least"),
         ("accept = true", "accept: Input should be a valid number"),
         ("accept = ", "not a TOML file"),
         ("position = 'never'", "unknown position"),

@@ -68,13 +68,37 @@ def test_file_of_questions_in_all_forms(tmp_path):
 
 @pytest.mark.parametrize(
     "line",
-    ['{"question": ', '{"text": "x"}', '{"question": 3}', "42", "[1]", "null", '{"question": " "}', '"a\\u0000"'],
+    [
+        '{"question": ',
+        '{"text": "x"}',
+        '{"question": 3}',
+        "42",
+        "[1]",
+        "null",
+        '{"question": " "}',
+        '"a\\u0000"',
+        '{"question": "x", "id": ' + "9" * 5000 + "}",
+        '{"question": "x", "id": NaN}',
+        '{"question": "x", "id": 1e999}',
+        '{"question": "x", "id": [{"a": -Infinity}]}',
+    ],
 )
 def test_bad_line_is_named(tmp_path, line):
     path = tmp_path / "q.jsonl"
     path.write_text("good\n" + line + "\n", encoding="utf-8")
     with pytest.raises(QuestionError, match="q.jsonl:2"):
         questions_from_file(path)
+
+
+def test_text_that_is_no_json_is_text_and_where_it_looks_like_json_the_remedy_is_told(tmp_path):
+    path = tmp_path / "q.jsonl"
+    path.write_text("9" * 5000)
+    assert questions_from_file(path) == [Asked("9" * 5000)]
+    path.write_text("[A] or [B]?")
+    with pytest.raises(QuestionError, match=":1: not valid JSON .* quoted as a JSON string"):
+        questions_from_file(path)
+    path.write_text(json.dumps("[A] or [B]?"))
+    assert questions_from_file(path) == [Asked("[A] or [B]?")]
 
 
 def test_deep_nesting_is_a_bad_line(tmp_path):

@@ -10,7 +10,7 @@ from controller import render
 from controller.render import Look
 from controller.theme import ASCII, GOOD, MIDDLING, POOR, UNICODE, Levels, bar_width, symbols_for
 from controller.view import View
-from graphs.trace import (
+from graphs.events import (
     DecisionEvent,
     Header,
     QuestionEvent,
@@ -119,6 +119,13 @@ def test_hostile_text_is_shown_and_not_obeyed():
 def test_hundred_kilobytes_in_one_paragraph():
     text = view_of(console(), "x" * 100_000)
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("number", [1, 12, 123, 1234])
+def test_a_paragraphs_number_is_shown_whole(number):
+    c = console(40)
+    c.print(render.paragraph(number, "So it is."))
+    assert shown(c).split() == [str(number), "So", "it", "is."]
 
 
 def test_wide_characters_fit():

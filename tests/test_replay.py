@@ -61,6 +61,12 @@ def test_pictures():
     assert Path("pens.jsonl").read_text() == before
 
 
+def test_the_page_does_not_replace_the_picture():
+    for page in ("same", "./same"):
+        result = invoke("replay", "pens.jsonl", "--svg", "same", "--html", page)
+        assert (result.exit_code, Path("same").exists()) == (2, False) and "two files" in result.stderr
+
+
 def test_what_if():
     Path("strict.toml").write_text("accept = 0.95\n")
     text = invoke("replay", "pens.jsonl", "--policy", "strict.toml").stdout

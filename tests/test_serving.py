@@ -8,7 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -31,8 +34,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
 print("loading", flush=True); time.sleep(0.3)
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Handler).serve_forever()
 """
+# It takes its time to stop, whatever asks it to.
+SLOW_TO_STOP = ANSWERING.replace(
+    "class Handler",
+    """import signal
+signal.signal(signal.SIGINT, lambda *_: (time.sleep(2), sys.exit()))
+class Handler""",
+)
+# It answers until it is asked for anything but its health, and then ends and leaves its child behind.
+MORTAL = ANSWERING.replace(
+    "self.send_response(200)",
+    """"health" in self.path or __import__("os")._exit(3)
+        self.send_response(200)""",
+)
 FAILING = """#!{python}
 print("INFO starting"); print("ValueError: the KV cache does not fit"); print("bye"); raise SystemExit(1)
+"""
+# The end of a log of vLLM with its core in a process of its own.
+CORE_FAILED = """\
+(EngineCore pid=7) ERROR 01-01 00:00:01 [core.py:1510]     raise ValueError(
+(EngineCore pid=7) ERROR 01-01 00:00:01 [core.py:1510] ValueError: No available memory for the cache blocks.
+Traceback (most recent call last):
+  File "vllm/v1/engine/utils.py", line 1431, in wait_for_engine_startup
+    raise RuntimeError(
+RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
+resource_tracker.py:254: UserWarning: resource_tracker: There appear to be 1 leaked shared_memory objects to clean up
+"""
+CORE_DIED = """\
+(EngineCore pid=7) ERROR 01-01 00:00:01 [core.py:1200] torch.OutOfMemoryError: CUDA out of memory.
+(APIServer pid=3) vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. See stack trace (above) for the \
+root cause.
+(APIServer pid=3) asyncio.exceptions.CancelledError
 """
 
 
@@ -79,6 +111,21 @@ def test_a_key_is_in_no_command_line() -> None:
     secret = service(api_key="s3cret")
     assert "s3cret" not in " ".join(serving.command_of(secret)) + serving.as_shell(secret)
     assert serving.environment_of(secret)["VLLM_API_KEY"] == "s3cret"
+
+
+@pytest.mark.parametrize(("key", "runs"), [("s3cret", True), ("", False), (None, False)])
+def test_the_printed_command_does_not_run_without_its_key(key: str | None, runs: bool) -> None:
+    """Where the variable is unset or empty vLLM would ask for no key at all."""
+    printed = serving.as_shell(service(api_key="s3cret", python="true"))
+    environment = {"PATH": os.environ["PATH"]} | ({} if key is None else {"CONTROLLER_API_KEY": key})
+    done = subprocess.run(["sh", "-c", printed], env=environment, capture_output=True, text=True)
+    assert (done.returncode == 0) is runs and ("CONTROLLER_API_KEY" in done.stderr) is not runs
+
+
+def test_a_key_in_the_settings_file_is_asked_for_too(tmp_path: Path) -> None:
+    (tmp_path / "key.toml").write_text('api_key = "s3cret"\n')
+    printed = invoke("serve", "--dry-run", "--python", sys.executable, "--config", tmp_path / "key.toml")
+    assert printed.exit_code == 0 and "VLLM_API_KEY=" in printed.stdout and "s3cret" not in printed.stdout
 
 
 def test_dry_run_prints_a_command_and_starts_nothing() -> None:
@@ -153,16 +200,78 @@ def test_a_port_that_is_taken_is_no_server_of_ours(script, tmp_path: Path) -> No
             pass
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_asked_to_end_it_stops_the_server(script, tmp_path: Path, how: signal.Signals) -> None:
-    command = [sys.executable, "-m", "controller", "serve", "--port", str(free_port()), "--python", script(ANSWERING)]
-    running = subprocess.Popen(
-        [*command, "--log", str(tmp_path / "log")], cwd=ROOT, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-    )
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (CORE_FAILED, "ValueError: No available memory for the cache blocks."),
+        (CORE_DIED, "torch.OutOfMemoryError: CUDA out of memory."),
+        ("INFO loading\nEngineDeadError: see the root cause\n", "EngineDeadError: see the root cause"),
+        ("ValueError: too small, raise the limit\n", "raise the limit"),
+        ("INFO loading\n", "INFO loading"),
+        ("", "it said nothing"),
+    ],
+)
+def test_the_reason_is_where_the_errors_point_to(said: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(said)
+    assert serving.reason_in(tmp_path / "log").endswith(why)
+
+
+def test_a_log_keeps_what_was_in_it_and_the_reason_is_of_the_last_start(tmp_path: Path) -> None:
+    log = tmp_path / "notes.txt"
+    log.write_text("ValueError: an old one, see the root cause above\n")
+    with serving.started(service(python="/bin/false"), log) as process, pytest.raises(Failure) as raised:
+        serving.wait_until_ready(service(), process, log, 20)
+    assert log.read_text().startswith("ValueError: an old one") and "an old one" not in str(raised.value)
+
+
+@contextmanager
+def serving_with(vllm: str, log: Path, *before: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process], int]]:
+    """``controller serve`` in a process of its own, when it serves, with all the processes that it started and its port."""
+    port = free_port()
+    command = [*before, sys.executable, "-m", "controller", "serve", "--port", str(port), "--python", vllm, "--log", str(log)]
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert running.stderr is not None
-    assert "serves embedded and finece" in running.stderr.readline()
-    children = psutil.Process(running.pid).children(recursive=True)
-    time.sleep(0.2)
-    running.send_signal(how)
-    assert running.wait(60) == 0 and "stopped" in running.stderr.read()
-    assert psutil.wait_procs(children, timeout=10)[1] == []
+    assert any("serves embedded and finece" in line for line in running.stderr)
+    family = psutil.Process(running.pid).children(recursive=True)
+    try:
+        yield running, family, port
+    finally:
+        running.kill()
+        for process in (p for p in family if p.is_running()):
+            process.kill()
+        running.communicate()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_asked_to_end_it_stops_the_server(script, tmp_path: Path, how: signal.Signals) -> None:
+    with serving_with(script(ANSWERING), tmp_path / "log") as (running, family, _):
+        time.sleep(0.2)
+        running.send_signal(how)
+        assert running.wait(60) == 0 and running.stderr is not None and "stopped" in running.stderr.read()
+        assert len(family) == 2 and psutil.wait_procs(family, timeout=10)[1] == []
+
+
+def test_asked_again_while_it_stops_it_stops_all_the_same(script, tmp_path: Path) -> None:
+    with serving_with(script(SLOW_TO_STOP), tmp_path / "log") as (running, family, _):
+        for how in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            time.sleep(0.3)
+            running.send_signal(how)
+        assert running.wait(60) == 0
+        assert len(family) == 2 and psutil.wait_procs(family, timeout=10)[1] == []
+
+
+def test_what_a_server_leaves_behind_is_ended_too(script, tmp_path: Path) -> None:
+    with serving_with(script(MORTAL), tmp_path / "log") as (running, family, port):
+        with pytest.raises(OSError):
+            urlopen(f"http://127.0.0.1:{port}/end", timeout=10)
+        assert running.wait(60) == 1 and running.stderr is not None and "ended with code 3" in running.stderr.read()
+        assert len(family) == 2 and psutil.wait_procs(family, timeout=10)[1] == []
+
+
+def test_who_ignores_the_end_of_the_terminal_goes_on(script, tmp_path: Path) -> None:
+    with serving_with(script(ANSWERING), tmp_path / "log", "nohup") as (running, family, _):
+        running.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert running.poll() is None and all(p.is_running() for p in family)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0

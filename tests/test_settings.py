@@ -38,7 +38,15 @@ def test_typo_in_file_and_environment(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("seed = ", "TOML"), ('seed = "many"', "seed"), ("seed = -1", "seed"), ('lookahead = "4"', "W,D")]
+    ("text", "why"),
+    [
+        ("seed = ", "TOML"),
+        ('seed = "many"', "seed"),
+        ("seed = -1", "seed"),
+        (f"seed = {2**63}", "seed"),
+        (f"seed = {'9' * 5000}", "TOML"),
+        ('lookahead = "4"', "W,D"),
+    ],
 )
 def test_bad_file(folder, text, why):
     (folder / "controller.toml").write_text(text)
@@ -50,6 +58,19 @@ def test_file_that_is_no_text(folder):
     (folder / "controller.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="UTF-8|TOML"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "url", ["notaurl", "", "127.0.0.1:8000", "ftp://x", "http://", "http://x:y", "http://x:70000", "http://["]
+)
+def test_an_address_that_is_none(url):
+    with pytest.raises(SettingsError, match="base_url: .* is no server address: give"):
+        load_settings(base_url=url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "https://me:secret@host/v1", "http://[::1]:8000"])
+def test_an_address(url):
+    assert load_settings(base_url=url).server_url == url
 
 
 def test_changes_of_the_policy():

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphs.events import Event, InterruptedEvent, QuestionEvent, Score
+from graphs.events import SCHEMA_VERSION, Event, InterruptedEvent, QuestionEvent, Score
 from graphs.policy import Policy
 from graphs.reasoning import solve
-from graphs.trace import SCHEMA_VERSION, TraceError, TraceWriter, fingerprint, read_trace
+from graphs.trace import NoTraceError, TraceError, TraceWriter, fingerprint, read_trace
 from tests.scenarios import BAD, GOOD, QUESTION, scene
 
+FULL = Path("/dev/full")
 WHATEVER = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -162,6 +163,22 @@ def test_a_number_that_json_does_not_have_and_a_full_disk_are_told(events: list[
     monkeypatch.setattr(writer._file, "flush", full)
     with pytest.raises(TraceError, match="No space left"):
         writer.append(events[1])
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+def test_a_full_disk_is_told_with_the_name_of_the_file_to_the_end(events: list[Event]):
+    with (
+        pytest.raises(TraceError, match="^cannot write the trace /dev/full: No space left on device$"),
+        TraceWriter(FULL) as writer,
+    ):
+        writer.append(events[0])
+
+
+def test_a_file_that_holds_something_else_is_told_from_one_that_cannot_be_written(tmp_path: Path):
+    (tmp_path / "t").write_text("notes")
+    with pytest.raises(NoTraceError, match="something else than a trace"):
+        TraceWriter(tmp_path / "t")
+    assert (tmp_path / "t").read_text() == "notes"
 
 
 def test_each_line_is_there_when_it_has_been_told(events: list[Event], tmp_path: Path):

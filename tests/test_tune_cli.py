@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from controller.certificate import certificate_path
 from controller.references import graded_questions_from_file
 from estimator.engines.base import EngineError, EngineUnreachable
 from estimator.engines.scripted import ScriptedEngine
+from estimator.loading import default_policy_path
 from estimator.scorers.scripted import ScriptedScorer
 from estimator.types import Grader
 from graphs.policy_file import load_policy
@@ -148,6 +150,43 @@ def test_a_bad_line_is_named_before_anything_runs(loaded, line, why):
 def test_refused_before_anything_runs(loaded, arguments, code, why):
     result = invoke("tune", write(rows()), *arguments)
     assert result.exit_code == code and why in result.stderr and loaded.engine.calls == 0
+
+
+@pytest.mark.parametrize("text", [START, "", None])
+def test_only_a_policy_is_replaced(text):
+    if text is not None:
+        Path("tuned.toml").write_text(text)
+    assert invoke("tune", write(rows()), *LIMITS, "--policy", "start.toml").exit_code == 0
+
+
+@pytest.mark.parametrize("text", ["my notes\n", "# My notes\n", "seed = 3\n", "\x00"])
+def test_another_file_is_not_replaced(loaded, text):
+    Path("tuned.toml").write_text(text)
+    result = invoke("tune", write(rows()), *LIMITS)
+    assert (result.exit_code, loaded.engine.calls, Path("tuned.toml").read_text()) == (2, 0, text)
+    assert "tuned.toml holds something else than a policy: name another file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("questions", "out"), [("q.jsonl", "q.jsonl"), ("q.jsonl", "./q.jsonl"), ("q.certificate.json", "q.toml")]
+)
+def test_the_questions_are_not_replaced(loaded, questions, out):
+    before = write(rows()).rename(questions).read_text()
+    result = invoke("tune", questions, *LIMITS[:4], "--out", out)
+    assert (result.exit_code, loaded.engine.calls, Path(questions).read_text()) == (2, 0, before)
+    assert "holds the questions" in result.stderr
+
+
+def test_each_policy_has_a_certificate_of_its_own():
+    for out in ("tuned-0.1", "tuned-0.2", "p.toml", "p.txt"):
+        assert invoke("tune", write(rows()), *LIMITS[:4], "--out", out, "--policy", "start.toml").exit_code == 0
+    names = {path.name for path in Path().glob("*.certificate.json")}
+    assert names == {f"{name}.certificate.json" for name in ("tuned-0.1", "tuned-0.2", "p", "p.txt")}
+
+
+def test_the_certificate_of_the_shipped_policy_is_found():
+    policy = default_policy_path()
+    assert policy is not None and certificate_path(policy).is_file()
 
 
 def test_too_few_questions():

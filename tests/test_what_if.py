@@ -92,5 +92,5 @@ def test_a_policy_from_another_version_is_an_error():
     header = events[0]
     assert isinstance(header, Header)
     changed = header.model_copy(update={"policy": {**header.policy, "mood": 1}})
-    with pytest.raises(TraceError, match="policy"):
+    with pytest.raises(TraceError, match="policy: mood: Extra inputs"):
         what_if(as_trace([changed, *events[1:]]), Policy())

@@ -36,6 +36,8 @@ def command(
     with reported():
         if step and not sys.stdin.isatty():
             raise UsageError("--step needs a terminal to wait for Enter")
+        if svg is not None and html is not None and svg.resolve() == html.resolve():
+            raise UsageError(f"the picture and the page cannot both be {svg}: name two files for --svg and --html")
         _replay(trace, _pace(speed, step, static), {"svg": svg, "html": html}, width, json, policy)
 
 

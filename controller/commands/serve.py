@@ -39,11 +39,11 @@ def command(
 ) -> None:
     """Serve a model and its estimator with vLLM until Ctrl-C."""
     given = {
-        "host": host, "port": port, "dtype": dtype, "context": context, "kv_memory": kv_memory, "api_key": api_key,
-        "python": python, "extra": tuple(extra or ()),
+        "host": host, "port": port, "dtype": dtype, "context": context, "kv_memory": kv_memory, "python": python,
+        "extra": tuple(extra or ()),
     }  # fmt: skip
     with reported():
-        _serve({"model": model, "estimator": estimator}, config, given, wait, log, dry_run)
+        _serve({"model": model, "estimator": estimator, "api_key": api_key}, config, given, wait, log, dry_run)
     raise typer.Exit(ExitCode.DONE)
 
 
@@ -60,13 +60,10 @@ def _serve(flags: dict[str, Any], config: Path | None, given: dict[str, Any], wa
 
 
 def _run(service: Any, wait: float, log: Path) -> None:
-    import signal
-
     from controller import screen, serving
     from controller.errors import say
 
-    for asked in (signal.SIGINT, signal.SIGTERM):  # a shell's background job starts with SIGINT ignored
-        signal.signal(asked, signal.default_int_handler)
+    _interrupt_once()
     try:
         with serving.started(service, log) as process:
             with screen.waiting("starting vLLM"):
@@ -76,3 +73,20 @@ def _run(service: Any, wait: float, log: Path) -> None:
             serving.watch(process, log)
     except KeyboardInterrupt:
         say("stopped")
+
+
+def _interrupt_once() -> None:
+    """The first signal that asks for an end interrupts; later ones would only interrupt the stopping."""
+    import signal
+
+    # A shell's background job starts with SIGINT ignored. Who ignores SIGHUP (nohup) wants the server to outlive the terminal.
+    asked = [signal.SIGINT, signal.SIGTERM]
+    asked += [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+
+    def interrupt(*_: object) -> None:
+        for each in asked:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in asked:
+        signal.signal(each, interrupt)

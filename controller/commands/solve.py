@@ -64,6 +64,7 @@ def _solve_one(question: str, json: bool, trace: Path | None, flags: dict[str, A
     from controller import questions, screen
     from controller.assemble import plan
     from controller.runs import open_trace, run_one
+    from controller.tuned_for import warn_of_other_tuning
     from controller.view import View
 
     asked = questions.question_from(question)
@@ -71,6 +72,7 @@ def _solve_one(question: str, json: bool, trace: Path | None, flags: dict[str, A
     with ExitStack() as stack:
         writer = open_trace(stack, trace)
         run = planned.load()
+        warn_of_other_tuning(planned.settings, run.loaded)
         if json:
             stack.enter_context(screen.waiting("solving"))
             solved = run_one(run, asked, trace=writer)
@@ -92,6 +94,7 @@ def _solve_file(
     from controller.batch import Job, solve_all
     from controller.output import continued, kept_rows, open_output
     from controller.runs import trace_paths
+    from controller.tuned_for import warn_of_other_tuning
 
     asked = questions.questions_from_file(file)
     planned = plan(config, flags)
@@ -101,6 +104,7 @@ def _solve_file(
         if resume and output.path is None:
             raise UsageError("--resume needs a file whose rows can be kept: name one with --out")
         run = planned.load()
+        warn_of_other_tuning(planned.settings, run.loaded)
         kept = kept_rows(output, asked, run, resume)
         jobs = [Job(q, path, kept.later.get(i)) for i, (q, path) in enumerate(zip(asked, traces, strict=True))]
         stream = stack.enter_context(continued(output, kept))

@@ -56,7 +56,7 @@ def _tune(
     asked = graded_questions_from_file(path)
     planned = plan(config, flags)
     check_chances(len(asked), planned.policy.revise, max_error, risk)
-    check_writable(out)
+    check_writable(out, path)
     run = planned.load()
     tuned = Tuned(tune(run, asked, max_error, risk), run, asked)
     if tuned.policy is not None:
