@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -29,6 +30,16 @@ def test_every_command_on_the_page_has_its_options(page: str) -> None:
     for line in shown:
         _, name, *arguments = shlex.split(line, comments=True)
         known.commands[name].make_context(name, arguments)  # raises where there is no such option or value
+
+
+@pytest.mark.parametrize("name", ["solve", "score", "replay", "tune", "label", "train", "evaluate", "serve", "doctor"])
+def test_the_example_of_each_help_can_be_given(name: str) -> None:
+    known: Any = typer.main.get_command(app)
+    example = importlib.import_module(f"controller.commands.{name}").EXAMPLE.splitlines()[-1]
+    _, command, *arguments = shlex.split(example)
+    assert command == name
+    known.commands[name].make_context(name, arguments)
+    assert all((ROOT / a).is_file() for a in arguments if a.startswith("examples/"))
 
 
 def test_the_page_installs_what_its_commands_need() -> None:

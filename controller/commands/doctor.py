@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from controller.diagnosis import Diagnosis
 
-EXAMPLE = "Example:\n\ncontroller doctor --model ./my-model --estimator ./my-estimator"
+EXAMPLE = "Example:\n\ncontroller doctor"
 
 
 def command(

@@ -10,7 +10,7 @@ import typer
 from controller.commands import options
 from controller.errors import UsageError, reported
 
-EXAMPLE = "Example:\n\ncontroller label gsm8k_train.jsonl --out labels --k 30 --one-sample 4 --threads 2"
+EXAMPLE = "Example, in a checkout:\n\ncontroller label examples/questions.jsonl --out labels --k 8 --one-sample 8 --threads 2"
 _LABELS = "Labels"
 
 

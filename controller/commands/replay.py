@@ -15,7 +15,7 @@ from controller.errors import Failure, UsageError, reported
 if TYPE_CHECKING:
     from controller.playback import Pace
 
-EXAMPLE = "Example:\n\ncontroller replay run.jsonl --speed 4 --svg run.svg"
+EXAMPLE = "Example, with the trace of the example of solve:\n\ncontroller replay run.jsonl --speed 4 --svg run.svg"
 
 
 def command(

@@ -10,7 +10,7 @@ import typer
 from controller.commands import options
 from controller.errors import ExitCode, reported
 
-EXAMPLE = "Example:\n\ncontroller serve --model ./my-model --estimator ./my-estimator --port 8000 --dry-run"
+EXAMPLE = "Example (without --dry-run it starts):\n\ncontroller serve --port 8000 --dry-run"
 
 
 def command(

@@ -10,7 +10,7 @@ import typer
 from controller.commands import options
 from controller.errors import UsageError, reported
 
-EXAMPLE = "Example:\n\ncontroller train labels/ --out estimator/ --combine held-out.jsonl"
+EXAMPLE = "Example, with the labels of the example of label:\n\ncontroller train labels --out my-estimator"
 TECHNIQUES = ("soft", "ift", "value-head")
 _DATA, _RECIPE = "Data", "Recipe"
 

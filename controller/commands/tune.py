@@ -10,7 +10,7 @@ import typer
 from controller.commands import options
 from controller.errors import ExitCode, UsageError, reported
 
-EXAMPLE = "Example:\n\ncontroller tune questions.jsonl --max-error 0.1 --risk 0.05 --out tuned.toml"
+EXAMPLE = "Example, in a checkout:\n\ncontroller tune examples/questions.jsonl --max-error 0.2 --risk 0.2 --out tuned.toml"
 LEAST, MOST = 0.001, 0.999
 
 

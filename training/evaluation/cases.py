@@ -75,9 +75,6 @@ class Cases:
     def where(self, place: str, kind: str = "all") -> Indices:
         return np.array([i for i, s in enumerate(self.spots) if s.at(place) and kind in ("all", s.case.question.kind)], int)
 
-    def in_states(self, states: frozenset[str]) -> Indices:
-        return np.array([i for i, s in enumerate(self.spots) if s.state in states], int)
-
 
 def place_of(answer: Answer) -> dict[str, Answer]:
     """The named places of a complete answer; with one paragraph before the last, first and penultimate coincide."""
