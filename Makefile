@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SERVER_VENV := .venv-vllm
 SERVER_READY := $(SERVER_VENV)/.ready
+# The two environments are made side by side.
+MAKEFLAGS += --jobs=2
 
 .PHONY: solve test check evidence clean
 
