@@ -13,9 +13,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from estimator.engines.base import COLDEST
 from estimator.positions import parse_position
-
-COLDEST = 0.01  # divided by much less, logits grow past the largest number and the text is nonsense
 
 
 class Action(StrEnum):

@@ -146,7 +146,8 @@ def test_a_folder_in_use_is_not_written_over(made: tuple[Path, Path], tmp_path: 
     [
         (("--technique", "magic"), "unknown technique"),
         (("--seeds", "1,x"), "no list of different seeds"),
-        (("--seeds", "1,1"), "no list of different seeds"),
+        (("--seeds", "1,01"), "no list of different seeds"),
+        (("--seeds", "9" * 40), "no list of different seeds"),
         (("--replay", "nowhere.jsonl"), "nowhere.jsonl"),
         (("--combine", "nowhere.jsonl"), "nowhere.jsonl"),
     ],

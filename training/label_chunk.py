@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
-from estimator.engines.base import Engine, Sampling
+from estimator.engines.base import COLDEST, Engine, Sampling
 from estimator.positions import parse_position
 from estimator.types import Question
 from training.embeddings import Embed
 from training.labelling import Rounds, complete_labels, monte_carlo_from, one_sample_labels, sample_answers
 from training.labels import HELD_OUT, TRAIN, Labelled
+
+HOTTEST = 10
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ class LabelSettings:
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise ValueError(f"{name} is at least {low}, not {getattr(self, name)}")
-        if not 0 < self.temperature <= 10:
-            raise ValueError(f"temperature lies above 0 (greedy answers are all alike) and up to 10, not {self.temperature:g}")
+        if not COLDEST <= self.temperature <= HOTTEST:
+            raise ValueError(
+                f"temperature lies between {COLDEST} and {HOTTEST} (greedy answers are all alike), not {self.temperature:g}"
+            )
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out is a share from 0 to below 1, not {self.held_out:g}")
         if self.k + self.one_sample == 0:

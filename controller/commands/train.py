@@ -107,9 +107,10 @@ def _technique(text: str) -> str:
 
 def _seeds(text: str) -> tuple[int, ...]:
     parts = [p.strip() for p in text.split(",")]
-    if not all(p.isdecimal() for p in parts) or len(set(parts)) < len(parts):
-        raise UsageError(f"{text!r} is no list of different seeds: give whole numbers such as 5 or 5,6,7")
-    return tuple(int(p) for p in parts)
+    seeds = tuple(int(p) for p in parts if p.isdecimal() and len(p) < 19)
+    if len(set(seeds)) < len(parts):
+        raise UsageError(f"{text[:80]!r} is no list of different seeds: give whole numbers such as 5 or 5,6,7")
+    return seeds
 
 
 def _share(value: float) -> float:

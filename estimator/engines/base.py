@@ -29,6 +29,9 @@ class EngineUnreachable(EngineError):
     """The backend does not answer (exit code 5)."""
 
 
+COLDEST = 0.01  # divided by much less, logits grow past the largest number and the text is nonsense
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How tokens are drawn. ``position`` None runs to the end of the answer; ``max_tokens`` bounds one segment. ``pool`` is
