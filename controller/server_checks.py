@@ -252,7 +252,7 @@ def _same_estimator(engine: VllmEngine, prompts: Sequence[Tokens], base: Served,
         return Check(name, True, "not compared: the weights are not on this machine")
     size = sum(f.stat().st_size for f in folder.glob("*.safetensors")) * BYTES["float32"] // BYTES.get(_kept(base), 4)
     if 2 * size > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
-        return Check(name, True, f"not compared: in float32 the model takes {size >> 30} GiB, half of this machine's memory")
+        return Check(name, True, f"not compared: {size >> 30} GiB in float32 are over half of this machine's memory")
     from estimator.loading import local_engine
 
     # On the CPU: the server has the GPU's memory.

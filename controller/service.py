@@ -8,6 +8,8 @@ from pathlib import Path
 from controller.errors import UsageError
 from controller.serving import MIB, Service, check_service, default_kv_bytes, has_gpu, read_json, vllm_python
 from controller.settings import Settings
+from estimator.engines.base import EngineUnreachable
+from estimator.engines.client import checked_key
 from estimator.loading import EMBEDDED, adapter_dir, base_dir, check_files
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -45,10 +47,23 @@ def service_for(
         dtype=dtype,
         context=context,
         kv_bytes=kv_bytes,
-        api_key=None if settings.api_key is None else settings.api_key.get_secret_value(),
+        api_key=_key(settings),
         cpu=cpu,
         python=vllm_python(python),
         extra=tuple(extra),
     )
     check_service(service)
     return service
+
+
+def _key(settings: Settings) -> str | None:
+    """The key that clients must show, as they can show it. vLLM would take an empty one for none."""
+    if settings.api_key is None:
+        return None
+    try:
+        key = checked_key(settings.api_key.get_secret_value())
+    except EngineUnreachable as error:
+        raise UsageError(str(error)) from None
+    if key is None:
+        raise UsageError("the API key is empty: set CONTROLLER_API_KEY to a key, or take it away to serve without one")
+    return key

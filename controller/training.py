@@ -19,7 +19,7 @@ from estimator.types import Question
 from training.atomic import is_empty
 from training.checkpoints import FILE as CHECKPOINT
 from training.combine import fit, labelled_prefixes, read
-from training.finetune import check_rows, finetune, made_so
+from training.finetune import check_rows, finetune, made_so, split
 from training.labelling import DEFAULT_SAMPLING
 from training.labels import DATA, TRAIN, Labelled, read_labels, read_meta
 from training.recipe import PAPER_OPTIMISER, FinetuneRecipe, Trained, finished, read_record
@@ -77,13 +77,16 @@ def run(request: Request, model: str | None, config: Path | None) -> dict[str, A
     tokenizer = AutoTokenizer.from_pretrained(base)
     mixtures = [read_exchanges(path, tokenizer) for path in request.mixtures]
     _check_unseen(rows, asked, tokenizer)
+    for seed, recipe in recipes.items():
+        split(rows, recipe)  # raises where there is nothing to hold out
+        out = request.folder(seed)
+        if request.resume and finished(out) and not made_so(out, base, rows, recipe, mixtures):
+            raise UsageError(f"{out} holds an estimator of another base, data or recipe: give the same, or --overwrite")
     _claim_all(request)  # last, for it may take an old estimator away
     made = []
     for seed, recipe in recipes.items():
         out = request.folder(seed)
         if request.resume and finished(out):
-            if not made_so(out, base, rows, recipe):
-                raise UsageError(f"{out} holds an estimator of another base, data or recipe: give the same, or --overwrite")
             trained = read_record(out)
         else:
             taken_up = request.resume and (out / CHECKPOINT).exists()
@@ -131,21 +134,26 @@ def _claim_all(request: Request) -> None:
     if request.resume and not any(map(_is_ours, folders)):
         raise UsageError(f"nothing to resume in {request.out}: start without --resume")
     for out in folders:
-        _claim(out, request)
+        _check_free(out, request)
+    for out in folders:
+        _claim(out, request.overwrite)
 
 
 def _is_ours(out: Path) -> bool:
     return (out / CARD).exists() or (out / CHECKPOINT).exists()
 
 
-def _claim(out: Path, request: Request) -> None:
-    """Make ``out`` ours, or say why not: it is there already, or cannot be written."""
-    ours = _is_ours(out)
-    if request.overwrite and ours:
-        shutil.rmtree(out)
-    elif not request.resume and out.exists() and not (out.is_dir() and is_empty(out)):
+def _check_free(out: Path, request: Request) -> None:
+    ours, empty = _is_ours(out), not out.exists() or (out.is_dir() and is_empty(out))
+    if not (request.resume or empty or (ours and request.overwrite)):
         remedy = "--resume goes on, --overwrite replaces it" if ours else "name another"
         raise UsageError(f"{out} holds {'an estimator or a part of one' if ours else 'other files'}: {remedy}")
+
+
+def _claim(out: Path, overwrite: bool) -> None:
+    """Make ``out`` ours, or say why it cannot be written."""
+    if overwrite and _is_ours(out):
+        shutil.rmtree(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / ".writable").touch()

@@ -10,7 +10,10 @@ from estimator.types import ANSWER_CUE, Grader, Question
 
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
 _LINE = re.compile(r"^[^\S\n]*A(?:nswer)?[^\S\n]*:[ \t]*(\S.*)$", re.MULTILINE)
-_OPTION_B = re.compile(r"^(?:[^\S\n]*A[^\S\n]*:.*?\sB|[^\S\n]*B)[^\S\n]*:", re.MULTILINE)
+# Where a list of options has come to its second: a line "B: ...", or "A: text B: ...".
+_OPTION_B = re.compile(
+    r"^(?:[^\S\n]*A[^\S\n]*:[^\S\n]*(?!(?i:option\s+|choice\s+)?\(?B\b)\S.*?\sB|[^\S\n]*B)[^\S\n]*:", re.MULTILINE
+)
 _PHRASE = re.compile(r"(?:final answer|the answer|answer)\s*(?:is|:|=)\s*(?::\s*)?(.+)", re.IGNORECASE)
 # A minus right behind a digit makes a range or a difference (3-5, 10 - 4), not a negative number.
 _NUMBER = re.compile(
@@ -26,11 +29,13 @@ _CHOICE = re.compile(
     r"""(?:(?i:option|choice|answer)\s+)?[(\[]?([A-Za-z])
     (?: $ | \s?[)\].:]+(?=[\s,]|$)                                           # B   (B)   b) closet   B: closet
       | (?<=[A-Z])(?=, | \s[-\u2013\u2014]\s\D | \s(?:because|since)\b) )    # B, closet   B - closet   B because ...
-    (?! (?:, | \s[-\u2013\u2014]\s | \s(?:and|or|nor|&|/)\s)                 # and no other option behind it:
-        (?!\s*(?:because|since)\b) .*(?:\b(?:[A-J]|[IVX]+)\b|\([a-j]\)) )    # B, C   (A) or (B)   I, II, and III""",
+    (?! (?:, | \s[-\u2013\u2014]\s | \s(?:and|or|nor|&|/)\s)                 # and no other option next to it:
+        \s*(?:(?:and|or|nor)\s+)?(?i:(?:option|choice)\s+)?                  # B, C   (A) or (B)   I, II, and III
+        (?: [(\[][A-Ja-j][)\]] | (?:[A-Ja-j]|[IVX]+)(?=\s*(?:$|[,.;/&]|(?:and|or|nor)\b)) ) )""",
     re.VERBOSE,
 )
 _MARKED = re.compile(r"(?:\boption\s+\(?|(?:^|\s)\()([A-Z])\b\)?")
+_NAMED = re.compile(r"^(?:option|choice)\s+", re.IGNORECASE)
 _JOINED = re.compile(r"\b(?:not|and|or|nor)\s*$")
 _WORD = re.compile(r"\w+(?:[.,:]\d+)*|[^\w\s]")
 _ARTICLES = frozenset({"a", "an", "the"})
@@ -72,6 +77,7 @@ def _stated(text: str) -> tuple[int, str] | None:
 
 
 def _answer_lines(text: str) -> list[re.Match[str]]:
+    """Not the first of a list of options, which begins like one."""
     options_end = max((m.end() for m in _OPTION_B.finditer(text)), default=0)
     return [m for m in _LINE.finditer(text) if m.start() >= options_end or m[0].lstrip().startswith("Answer")]
 
@@ -156,7 +162,7 @@ def _letter(answer: str) -> str | None:
 def _is_letter_with_text(answer: str, references: tuple[str, ...]) -> bool:
     """Whether an answer is one reference's letter and behind it another's text (B closet), which no letter alone tells from a
     text that begins with an article (A closet)."""
-    letter, _, rest = answer.partition(" ")
+    letter, _, rest = _NAMED.sub("", answer).partition(" ")
     texts = [a for a in references if _letter(a) is None]
     return letter.strip("*()[],.:") in references and any(same_answer(rest, a, Grader.ALIAS) for a in texts)
 

@@ -41,9 +41,14 @@ class Server:
 
 def connect(client: ServerClient) -> Server:
     """Ask a server what it has. EngineUnreachable where nothing answers."""
-    listed = client.run(client.get("/v1/models", FIRST_PATIENCE))
-    version = client.run(client.get("/version", FIRST_PATIENCE)).get("version", "of unknown version")
-    return Server(client, str(version), {m["id"]: m for m in listed.get("data", [])})
+    models = client.run(client.get("/v1/models", _listed, FIRST_PATIENCE))
+    version = client.run(client.get("/version", lambda reply: str(reply.get("version", "of unknown version")), FIRST_PATIENCE))
+    return Server(client, version, models)
+
+
+def _listed(reply: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The models by name. Raises what a reply of another shape raises."""
+    return {m["id"]: {**m, "max_model_len": int(m.get("max_model_len") or 0)} for m in reply["data"]}
 
 
 def load_served(client: ServerClient, model: str = EMBEDDED, estimator: str | None = None) -> Loaded:
@@ -107,7 +112,7 @@ def find_model(server: Server, model: str) -> Served:
         bases = [i for i, m in server.models.items() if not m.get("parent")]
         raise LoadError(f"{server.client.address} serves no model {name!r} (it has {_names(bases)}): check --model")
     known = embedded_dir() / "base" if name == EMBEDDED else _here(listed)
-    return Served(name, folder or known, int(listed.get("max_model_len") or 0))
+    return Served(name, folder or known, listed["max_model_len"])
 
 
 def find_adapter(server: Server, model: str, estimator: str | None) -> Served:

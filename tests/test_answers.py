@@ -132,7 +132,8 @@ CLOSET = Question("Where?\nA. sea\nB. closet\nC. moon", ("B", "closet"), Grader.
     "written",
     ["B", "(b)", "B, closet", "(B), closet", "B - closet", "B \N{EM DASH} closet", "B closet", "B (closet)", "**B** closet"]
     + ["**B**, closet", "Option B, closet", "B, the closet", "B because C is wet", "B, because A is wet", "B since it is dry"]
-    + ["(B) because it is dry", "closet (B)", "the closet, option B", "The closet"],
+    + ["(B) because it is dry", "closet (B)", "the closet, option B", "The closet", "option B closet", "(B) and I am sure"]
+    + ["(B) - I think", "(B) and that is because A is wet", "(B) and not (A)", "B, closet because A is wet"],
 )
 @pytest.mark.parametrize("form", ["#### {}", "The answer is {}.", "A: sea\nB: closet\nC: moon\n\nThe answer is {}."])
 def test_a_letter_counts_with_its_text_or_a_reason_behind_it(written: str, form: str) -> None:
@@ -143,10 +144,15 @@ def test_a_letter_counts_with_its_text_or_a_reason_behind_it(written: str, form:
     "written",
     ["A and B", "A or B", "B or C", "not B", "not (B)", "not option B", "B, C", "B, or C", "B, C, and D", "(B) and (C)"]
     + ["(B), (C)", "(B) or (C)", "(b) or (c)", "option C or option B", "C, or option B", "B/C", "(B) / (C)", "B & C"]
-    + ["neither (C) nor (B)", "B - C", "B - 1", "B, II", "B closets", "C closet", "C, closet", "b closets"],
+    + ["neither (C) nor (B)", "B - C", "B - 1", "B, II", "B, c", "[B], [C]", "B closets", "C closet", "C, closet", "b closets"],
 )
 def test_several_letters_or_another_one_are_no_answer(written: str) -> None:
     assert not is_correct(CLOSET, f"#### {written}") and not is_correct(CLOSET, f"The answer is {written}.")
+
+
+@pytest.mark.parametrize("text", ["A: B: closet", "A: Option B: closet", "A: (B)"])
+def test_an_answer_line_that_names_b_is_no_list_of_options(text: str) -> None:
+    assert is_correct(CLOSET, text)
 
 
 def test_the_letter_a_is_told_from_the_article() -> None:

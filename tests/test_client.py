@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from tenacity import wait_none
 
 from estimator.engines import client as client_module
 from estimator.engines.base import EngineUnreachable
-from estimator.engines.client import BAD_REPLIES, BadReply, PassingFailure, ServerClient
+from estimator.engines.client import BAD_REPLIES, BadReply, PassingFailure, ServerClient, parse_object
 from estimator.engines.room import Room
+from estimator.served import connect
 
 
 async def nothing() -> None:
@@ -82,19 +84,57 @@ def test_a_room_holds_no_more_than_its_size() -> None:
         async with room.of(wanted):
             inside += min(wanted, 10)
             most = max(most, inside)
-            try:
-                await asyncio.sleep(0.001)
-            finally:
-                inside -= min(wanted, 10)
+            await asyncio.sleep(0.001)
+            inside -= min(wanted, 10)
 
     async def crowd() -> None:
         room = Room(10)
-        visits = [asyncio.create_task(visit(room, n)) for n in (3, 4, 5, 30, 1, 9, 10, 2) * 5]
-        await asyncio.sleep(0.002)
-        visits[7].cancel()  # one that waits, or is inside: its places are free again
-        await asyncio.gather(*visits, return_exceptions=True)
+        await asyncio.gather(*(visit(room, n) for n in (3, 4, 5, 30, 1, 9, 10, 2) * 5))
+
+    asyncio.run(asyncio.wait_for(crowd(), 10))
+    assert 9 <= most <= 10
+
+
+def test_who_is_cancelled_inside_a_room_or_before_it_takes_up_no_place() -> None:
+    async def stay(room: Room, wanted: int, came: asyncio.Event) -> None:
+        async with room.of(wanted):
+            came.set()
+            await asyncio.Event().wait()
+
+    async def crowd() -> None:
+        room, came, never = Room(10), asyncio.Event(), asyncio.Event()
+        inside = asyncio.create_task(stay(room, 8, came))
+        await came.wait()
+        waiting = asyncio.create_task(stay(room, 5, never))
+        await asyncio.sleep(0.01)
+        assert waiting.cancel() and inside.cancel() and not never.is_set()
+        await asyncio.gather(inside, waiting, return_exceptions=True)
         async with room.of(10):
             pass
 
     asyncio.run(asyncio.wait_for(crowd(), 10))
-    assert 9 <= most <= 10
+
+
+@pytest.mark.parametrize("reply", [b'{"data": null}', b'{"data": ["x"]}', b'{"data": [{"id": "a", "max_model_len": "many"}]}'])
+def test_a_list_of_models_of_another_shape_is_an_unusable_server(reply: bytes) -> None:
+    class Odd(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(reply)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = ServerClient(f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(EngineUnreachable, match="shape"):
+            connect(client)
+        client.close()
+        server.shutdown()
+
+
+def test_endless_nesting_is_a_bad_reply() -> None:
+    with pytest.raises(BadReply):
+        parse_object(b"[" * 100_000)

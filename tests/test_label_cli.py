@@ -68,6 +68,9 @@ def test_questions_that_do_not_fit_the_context_are_left_out_and_named(
     report = json.loads(result.stdout)
     assert (result.exit_code, report["left_out"], report["questions"]) == (0, 1, 16)
     assert "1 questions are left out: too long" in result.stderr and "'long one'" in result.stderr
+    Path("long.jsonl").write_text(json.dumps({"question": long, "answer": "2"}))
+    result = invoke("label", "long.jsonl", "--out", "none", *FEW)
+    assert result.exit_code == 2 and "too long" in result.stderr and not Path("none").exists()
 
 
 def test_an_odd_number_of_complete_answers_cannot_be_halved() -> None:

@@ -128,6 +128,13 @@ def test_a_key_in_the_settings_file_is_asked_for_too(tmp_path: Path) -> None:
     assert printed.exit_code == 0 and "VLLM_API_KEY=" in printed.stdout and "s3cret" not in printed.stdout
 
 
+@pytest.mark.parametrize("key", ["", "  ", "sk-\u00e9"])
+def test_a_key_that_no_client_can_show_is_refused(key: str, tmp_path: Path) -> None:
+    (tmp_path / "key.toml").write_text(f'api_key = "{key}"\n', encoding="utf-8")
+    refused = invoke("serve", "--dry-run", "--python", sys.executable, "--config", tmp_path / "key.toml")
+    assert refused.exit_code == 2 and "API key" in refused.stderr and "sk-" not in refused.output
+
+
 def test_dry_run_prints_a_command_and_starts_nothing() -> None:
     result = invoke("serve", "--dry-run", "--port", "8123", "--", "--tensor-parallel-size", "2")
     assert result.exit_code == 0 and result.stdout.count("\n") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,12 @@ def test_a_folder_in_use_is_not_written_over(made: tuple[Path, Path], tmp_path: 
     (tmp_path / "other" / "mine.txt").write_text("mine")
     refused(train(made, tmp_path / "other", "--overwrite"), 2, "other files")
     assert (tmp_path / "other" / "mine.txt").read_text() == "mine"
+    several = tmp_path / "several"
+    (several / "seed-6").mkdir(parents=True)
+    (several / "seed-6" / "notes.txt").write_text("mine")
+    shutil.copytree(out, several / "seed-5")
+    refused(train(made, several, "--overwrite", "--seeds", "5,6"), 2, "seed-6 holds other files")
+    assert model_hash(several / "seed-5") == model_hash(out)
     (tmp_path / "mix.jsonl").write_text("no JSON")
     before = model_hash(out)
     refused(train(made, out, "--overwrite", "--replay", tmp_path / "mix.jsonl"), 2, "mix.jsonl:1")

@@ -131,5 +131,5 @@ def test_names_and_folders_of_a_server_elsewhere(instruct: Any, tmp_path: Path) 
 
 
 def served_folder(client: ServerClient, name: str) -> Path:
-    listed = client.run(client.get("/v1/models"))["data"]
+    listed = client.run(client.get("/v1/models", lambda reply: reply["data"]))
     return Path(next(m["root"] for m in listed if m["id"] == name))

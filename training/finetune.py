@@ -22,7 +22,6 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from estimator.artefacts import model_hash
-from estimator.loading import read_card
 from estimator.prompts import prompt_frame
 from training.checkpoints import State, load_state, remove_state, save_state
 from training.held_out import HeldOut, look
@@ -79,12 +78,11 @@ def finetune(
     return trained
 
 
-def made_so(out: Path, base: Path, rows: Sequence[Labelled], recipe: FinetuneRecipe) -> bool:
-    """Whether ``out`` holds the finished adapter of this base, these labels and this recipe."""
-    if not finished(out):
-        return False
-    card = read_card(out)
-    return (card.base_hash, card.data_hash, card.recipe) == (model_hash(base), data_hash(rows), asdict(recipe))
+def made_so(
+    out: Path, base: Path, rows: Sequence[Labelled], recipe: FinetuneRecipe, mixtures: Sequence[list[Exchange]] = ()
+) -> bool:
+    """Whether ``out`` holds the finished adapter of this very run."""
+    return finished(out) and read_record(out).run == _name_of(base, rows, mixtures, recipe)
 
 
 def check_rows(base: Path, rows: Sequence[Labelled]) -> None:
@@ -282,7 +280,7 @@ def _save(run: Run) -> None:
         _restore(run.parameters, state.best)
     kept = state.best_step if state.best is not None else state.step
     stopped = "end" if state.step == len(run.plan) else "early"
-    trained = Trained(state.step, kept, stopped, state.seconds, state.history)
+    trained = Trained(state.step, kept, stopped, state.seconds, state.history, run.job.run)
     run.method.save(out)
     run.net.peft.half().save_pretrained(str(out))
     (out / RECORD).write_text(json.dumps(asdict(trained), indent=1) + "\n")

@@ -34,6 +34,7 @@ from training.label_report import label_report
 from training.labels import DATA, HELD_OUT, SCHEMA, TRAIN, read_labels, read_meta, write_labels, write_table
 
 MANIFEST, REPORT, CARD, CHUNKS = "manifest.json", "report.json", "README.md", "chunks"
+SCHEMA_VERSION = 2  # of the manifest; raised also where the same settings give other labels (2: choices are graded anew)
 PACKAGES = ("finece-controller", "torch", "transformers", "numpy", "scikit-learn", "pyarrow")
 
 
@@ -81,7 +82,7 @@ class LabelRun:
         """What the labels depend on, and nothing else."""
         asked = [[q.id, q.kind, q.text, list(q.answers), q.grader.value] for q in self.questions]
         return {
-            "schema_version": 1,
+            "schema_version": SCHEMA_VERSION,
             "model": self.engine.name,
             "hashes": self.hashes,
             "questions": len(asked),
@@ -145,6 +146,8 @@ def claim(out: Path, manifest: dict[str, Any]) -> None:
 
 
 def _check_same(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
+    if there.get("schema_version") != SCHEMA_VERSION:
+        raise RunError(f"{out} holds a labelling run of another version of this program: give --out another folder")
     old, new = _flat(there), _flat(wanted)
     differing = [f"{k} {old.get(k)} there, {new.get(k)} here" for k in {**old, **new} if old.get(k) != new.get(k)]
     if differing:

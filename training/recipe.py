@@ -78,13 +78,14 @@ def line_of(progress: Progress) -> str:
 @dataclass(frozen=True, slots=True)
 class Trained:
     """A finished run: ``kept_step`` is the step whose state was kept, ``stopped`` is ``end`` or ``early``, and ``history`` has
-    the looks in order (step, loss, score, and figures by state)."""
+    the looks in order (step, loss, score, and figures by state). ``run`` names everything that decided the result."""
 
     steps: int
     kept_step: int
     stopped: str
     seconds: float
     history: list[dict[str, Any]]
+    run: str = ""
 
     @property
     def figures(self) -> dict[str, dict[str, float]]:

@@ -96,11 +96,8 @@ def _label(
         screen.warn(f"{left_out} questions of {path} are left out: they came before, or have no answer to grade by")
     with screen.waiting("loading the model"):
         engine, hashes = load_engine_for(settings)
-    fitting = [q for q in asked if len(engine.prompt_ids(q.text)) < engine.max_context]
-    if too_long := len(asked) - len(fitting):
-        first = next(q for q in asked if q not in fitting)
-        screen.warn(f"{too_long} questions are left out: too long for the context of {engine.max_context} (first {first.id!r})")
-        asked, left_out = fitting, left_out + too_long
+    fitting = _fitting(engine, asked)
+    asked, left_out = fitting, left_out + len(asked) - len(fitting)
     run = LabelRun(engine, hashes, asked, label, out, settings.threads, llama_factory)
     try:
         with label_view.progress(len(asked)) as notify:
@@ -113,6 +110,20 @@ def _label(
         screen.print_json({"out": str(out), "left_out": left_out, **report})
     else:
         label_view.show(report, str(out), screen.output())
+
+
+def _fitting(engine: Any, asked: list[Any]) -> list[Any]:
+    """The questions that leave room for an answer; a line on stderr names the others. UsageError where there are none."""
+    from controller import screen
+
+    too_long = {q.id for q in asked if len(engine.prompt_ids(q.text)) >= engine.max_context}
+    if too_long:
+        first = next(q.id for q in asked if q.id in too_long)
+        told = f"too long for the context of {engine.max_context} (first {first!r})"
+        if len(too_long) == len(asked):
+            raise UsageError(f"none of the questions can be labelled: {told}")
+        screen.warn(f"{len(too_long)} questions are left out: {told}")
+    return [q for q in asked if q.id not in too_long]
 
 
 def load_engine_for(settings: Any) -> Any:

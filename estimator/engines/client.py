@@ -114,10 +114,12 @@ class ServerClient:
         self._thread.join()
         self._loop.close()
 
-    async def get(self, path: str, patience: float | None = None) -> dict[str, Any]:
-        async def once() -> dict[str, Any]:
+    async def get(self, path: str, read: Callable[[dict[str, Any]], Result], patience: float | None = None) -> Result:
+        """What ``read`` makes of the reply, as with ``post``."""
+
+        async def once() -> Result:
             with _named(self.address):
-                return _parsed(_checked(await self._http.get(path)))
+                return _read(read, await self._http.get(path))
 
         return await self._patiently(once, patience)
 
@@ -126,9 +128,7 @@ class ServerClient:
 
         async def once() -> Result:
             with _named(self.address):
-                reply = _parsed(_checked(await self._http.post(path, json=body)))
-                with _shaped():
-                    return read(reply)
+                return _read(read, await self._http.post(path, json=body))
 
         return await self._patiently(once)
 
@@ -199,11 +199,16 @@ def _shaped() -> Iterator[None]:
 
 
 def _authorization(api_key: str | None) -> dict[str, str]:
-    """The header that carries the key. What no header can carry is refused here, without showing it."""
+    key = checked_key(api_key)
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def checked_key(api_key: str | None) -> str | None:
+    """A key as a request can carry it, None for none or an empty one. EngineUnreachable, without showing it, where none can."""
     key = (api_key or "").strip()
     if not (key.isascii() and key.isprintable()):
         raise EngineUnreachable("the API key holds characters that no request can carry: set CONTROLLER_API_KEY anew")
-    return {"Authorization": f"Bearer {key}"} if key else {}
+    return key or None
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
@@ -224,15 +229,17 @@ def _checked(response: httpx.Response) -> httpx.Response:
     raise EngineUnreachable(f"{where} answered {status} {_phrase(status)} ({said}): check --base-url")
 
 
-def _parsed(response: httpx.Response) -> dict[str, Any]:
-    return parse_object(response.content)
+def _read(read: Callable[[dict[str, Any]], Result], response: httpx.Response) -> Result:
+    reply = parse_object(_checked(response).content)
+    with _shaped():
+        return read(reply)
 
 
 def parse_object(text: str | bytes) -> dict[str, Any]:
     """A JSON object; ``BadReply`` for anything else, NaN and infinities (which JSON does not have) included."""
     try:
         value = json.loads(text, parse_constant=_no_number)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadReply(f"the server's reply is not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise BadReply("the server's reply is no JSON object")

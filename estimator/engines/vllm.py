@@ -32,9 +32,9 @@ from estimator.types import Segment, Tokens
 Result = TypeVar("Result")
 COMPLETIONS = "/v1/completions"
 PROBE_TOKENS = 256
-# Samples asked for at once, twice what vLLM computes at once by default: what waits there longer than the client's timeout
-# would be taken for hanging, given up and begun again.
-SAMPLES = 512
+# Samples asked for at once: what vLLM computes at once by default on a large GPU (on others 256). What waits there longer than
+# the client's timeout would be taken for hanging, given up and begun again.
+SAMPLES = 1024
 
 
 @dataclass(frozen=True, slots=True)
