@@ -236,7 +236,9 @@ def serving_with(vllm: str, log: Path, *before: str) -> Iterator[tuple[subproces
     """``controller serve`` in a process of its own, when it serves, with all the processes that it started and its port."""
     port = free_port()
     command = [*before, sys.executable, "-m", "controller", "serve", "--port", str(port), "--python", vllm, "--log", str(log)]
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may themselves run under nohup
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGHUP, inherited)
     assert running.stderr is not None
     assert any("serves embedded and finece" in line for line in running.stderr)
     family = psutil.Process(running.pid).children(recursive=True)
