@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,8 +95,14 @@ def test_the_three_files_are_written_and_the_json_is_the_report(tmp_path: Path) 
     assert json.loads((tmp_path / "report.json").read_text()) == made
 
 
+@cache
+def shown() -> str:
+    """The page of the report as it comes; its pictures take seconds to draw."""
+    return page(report())
+
+
 def test_the_page_needs_nothing_else() -> None:
-    text = page(report())
+    text = shown()
     assert not re.search(r"<script|<link|<img|@import|url\((?!#)|(?:src|href)=\"(?!#)", text)
     assert text.count("<svg") == len(PICTURES)
     assert "prefers-color-scheme: dark" in text
@@ -109,7 +116,7 @@ def test_pictures_follow_the_page_in_light_and_dark() -> None:
 
 
 def test_the_same_report_gives_the_same_page() -> None:
-    assert page(report()) == page(report())
+    assert page(report()) == shown()
 
 
 def test_text_from_elsewhere_is_shown_and_not_obeyed() -> None:
@@ -123,7 +130,7 @@ def test_text_from_elsewhere_is_shown_and_not_obeyed() -> None:
 
 
 def test_a_method_that_is_missing_is_missing_for_a_reason() -> None:
-    for text in (page(report()), markdown(report())):
+    for text in (shown(), markdown(report())):
         assert "left out: it needs hidden states" in text
 
 
