@@ -12,7 +12,8 @@ from tenacity import wait_none
 
 from estimator.engines import client as client_module
 from estimator.engines.base import EngineUnreachable
-from estimator.engines.client import BAD_REPLIES, BadReply, PassingFailure, ServerClient, parse_object
+from estimator.engines.client import BAD_REPLIES, ServerClient
+from estimator.engines.replies import BadReply, PassingFailure, parse_object
 from estimator.engines.room import Room
 from estimator.served import connect
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
 from estimator.engines.bodies import TOP, generation, likeliest, named, stream_seed
-from estimator.engines.client import BadReply, ServerClient
+from estimator.engines.client import ServerClient
+from estimator.engines.replies import BadReply
 from estimator.engines.room import Room
 from estimator.engines.turns import Kind, Turns, lists_survive
 from estimator.engines.vocabulary import Vocabulary

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from estimator.engines.client import BadReply
+from estimator.engines.replies import BadReply
 from estimator.positions import BreakTable, Position, reached
 from estimator.types import Segment, StopReason, Tokens
 
