@@ -12,6 +12,7 @@ from estimator.baselines.pool import SamplePool
 from estimator.positions import Position, cut
 from estimator.types import Answer
 from training.evaluation.drafts import Drafts, drafts
+from training.evaluation.ours import readings
 from training.labelling import sample_answers
 from training.questions import questions
 
@@ -40,3 +41,16 @@ def test_drafts_say_what_they_cost_in_samples_and_are_not_for_complete_answers(e
     [[whole]] = sample_answers(embedded.engine, [cases[0].question], 1, 3)
     with pytest.raises(BaselineError, match="not defined for a complete"):
         drafts(embedded.scorer, pool)[0].score([Case(cases[0].question, whole.answer, whole.correct)])
+
+
+def test_numbers_of_one_reading_are_read_once_and_each_is_charged_for_it(embedded: Any, cases: list[Case]) -> None:
+    adapter, combined = readings(embedded.scorer)
+    before = embedded.engine.usage.scored
+    first = adapter.score(cases)
+    read = embedded.engine.usage.scored - before
+    second = combined.score(cases)
+    assert read > 0 and embedded.engine.usage.scored - before == read
+    assert first.seconds == 0 < second.seconds, "who asks first spends the time himself"
+    told = embedded.scorer.score([c.answer for c in cases])
+    assert second.values == pytest.approx([c.value for c in told], abs=1e-5)
+    assert first.values == pytest.approx([c.parts["adapter"] for c in told], abs=1e-5)

@@ -238,8 +238,9 @@ def test_a_stage_that_was_interrupted_leaves_nothing_behind(tmp_path: Path) -> N
 
 def test_no_generated_question_is_on_two_sides() -> None:
     splits = generated(QUICK)
-    learn, platt, test = ({q.text for q in part} for part in (splits.learn, splits.platt, sum(splits.tests, ())))
-    assert not (learn & platt or learn & test or platt & test)
+    learnt = [{q.text for q in part} for part in (splits.learn, (*splits.platt, *splits.more_platt))]
+    test, more = ({q.text for q in part} for part in (sum(splits.tests, ()), splits.more))
+    assert not (learnt[0] & learnt[1] or (learnt[0] | learnt[1]) & (test | more) or test & more)
     assert len(splits.tests) == 3 and splits.kinds == ("arithmetic", "fact", "choice")
 
 
@@ -247,8 +248,17 @@ def test_a_file_is_split_the_same_way_in_any_order() -> None:
     asked = [Question(f"What is {i}?", kind="mine") for i in range(100)]
     there, back = from_questions(asked, QUICK), from_questions(asked[::-1], QUICK)
     assert there == back
-    parts = [{q.text for q in part} for part in (there.learn, there.platt, there.tests[0])]
-    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    parts = [{q.text for q in part} for part in (there.learn, there.platt, there.tests[0], there.more)]
+    assert sum(map(len, parts)) == len(set().union(*parts)), "no question twice"
     assert len(there.tests[0]) == len(QUICK.seeds) * QUICK.per_kind
     with pytest.raises(TooFew, match="39 questions are too few"):
         from_questions(asked[:39], QUICK)
+
+
+def test_more_answers_are_of_questions_that_a_file_has_left_or_not_measured() -> None:
+    asked = [Question(f"What is {i}?", kind="mine") for i in range(100)]
+    few = replace(QUICK, per_kind=4)
+    left = 60 - 12
+    assert len(from_questions(asked, replace(few, more=30)).more) == 30
+    assert len(from_questions(asked, replace(few, more=300)).more) == left
+    assert from_questions(asked, replace(few, per_kind=17, more=300)).more == (), "nine more are worth less than the test"

@@ -61,6 +61,7 @@ def report(ours: float = 0.9, rival: float = 0.3, kinds: tuple[str, ...] = ("ari
         cases=made, methods=methods, oracle=oracle, finece=methods[:2], kinds=("all", *kinds), plan=SimpleNamespace(draws=20)
     )
     rows = list(table_rows(made, (*methods, oracle), ("all", *kinds), 20, oracle.raw))
+    rows += [r | {"table": "more"} for r in table_rows(made, methods[:3], ("all", *kinds), 20)]
     rows += curves.rows(evidence) + drift.rows(evidence) + accepted.rows(evidence)
     for width, depth in ((0, 0), (1, 1), (2, 1)):
         own = {
@@ -147,6 +148,14 @@ def test_the_papers_form_is_told_apart_against_the_papers_baselines() -> None:
 
     assert "in AUROC in 15 of 15 cells" in said(0.9, 0.3)
     assert "in AUROC in 0 of 15 cells" in said(0.2, 0.9)
+
+
+def test_more_answers_are_told_with_their_number_and_their_noise() -> None:
+    said = [line.removeprefix("On 80 more answers: ") for line in findings(report()) if line.startswith("On 80 more answers: ")]
+    assert said[0].startswith("FineCE is ahead") and "in 15 of 15 cells" in said[0]
+    assert said[-1].startswith("ECE against how the answers ended") and "(a perfect one: " in said[-1]
+    titles = [table.title for table in all_tables(report())]
+    assert "More answers (80), after the question" in titles
 
 
 def test_looking_ahead_is_told_by_the_shape_that_held_out_answers_chose() -> None:

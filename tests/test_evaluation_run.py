@@ -17,8 +17,8 @@ from training.evaluation.rows import COLUMNS
 from training.evaluation.store import Store
 
 TINY = Plan(
-    seeds=(77, 78, 79), per_kind=2, learn=8, platt=3, samples=3, oracle=4, draws=20, grid=1, grid_fit=1, open_ended=2, study=0,
-    format_steps=2, checked=False,
+    seeds=(77, 78), per_kind=2, learn=8, platt=3, samples=3, oracle=4, draws=20, grid=1, grid_fit=1, more=3, more_platt=2,
+    open_ended=2, study=0, format_steps=2, checked=False,
 )  # fmt: skip
 NAMED = {
     "question": {"P(IK)", "SuC", "SE", "FineCE (adapter)", "FineCE", "FineCE (1 draft)", "oracle"},
@@ -104,6 +104,7 @@ def test_every_table_is_there_and_every_row_has_the_shared_columns_first(report:
         "positions",
         "accuracy",
         "filter",
+        "more",
         "bci",
         "drift",
         "open",
@@ -116,6 +117,15 @@ def test_every_method_was_measured_on_the_same_answers(report: dict[str, Any]) -
     for table, positions in (("question", 1), ("process", 3), ("outcome", 1)):
         sizes = {(r["kind"], r["position"], r["n"]) for r in report["rows"] if r["table"] == table}
         assert len(sizes) == 4 * positions
+
+
+def test_more_answers_have_the_main_tables_rows_for_all_that_sample_nothing(report: dict[str, Any]) -> None:
+    rows = [r for r in report["rows"] if r["table"] == "more"]
+    assert {r["position"] for r in rows} == {"question", "first", "penultimate", "average", "complete"}
+    assert {"FineCE (adapter)", "FineCE", "P(IK)", "LECO", "Mean log-probability"} <= {r["method"] for r in rows}
+    assert not any(r["samples"] for r in rows)
+    complete = {r["n"] for r in rows if r["kind"] == "all" and r["position"] == "complete"}
+    assert complete == {9}, "three questions of each of three kinds"
 
 
 def test_the_estimator_leaves_every_answer_as_it_was(report: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,8 @@ def test_labels_come_from_a_server(server_url: str, tmp_path: Path) -> None:
 
 def test_a_model_on_a_server_can_be_evaluated(served: Loaded, tmp_path: Path) -> None:
     """What needs hidden states or weights is left out by name; the rest is there."""
-    report = evaluate(served, generated(TINY), TINY, tmp_path, lambda line: None)
+    plan = replace(TINY, seeds=(77,), more=1, samples=2, oracle=2)
+    report = evaluate(served, generated(plan), plan, tmp_path, lambda line: None)
     found = {r["method"] for r in report["rows"]}
     assert {"FineCE", "FineCE (adapter)", "signals", "SE", "P(True)", "Mean log-probability", "oracle"} <= found
     assert {"P(IK)", "SuC"} <= set(report["meta"]["left_out"]) and not found & set(report["meta"]["left_out"])

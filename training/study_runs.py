@@ -53,7 +53,7 @@ class StudyContext:
     sampled: int = 250_000
     most: int = 2_000
     draws: int = 200
-    variant_steps: int = 120
+    variant_steps: int = 60
     processes: int = 2
     sampling: Sampling = DEFAULT_SAMPLING
     say: Callable[[str], None] = lambda line: None

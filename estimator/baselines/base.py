@@ -36,11 +36,12 @@ class Case:
 class Scores:
     """One finite number a case, higher is surer, and the tokens each cost beyond writing the answer itself (prefilled and
     generated, counted and not estimated). ``drawn`` are those of them that went into fresh samples; None where, if any were
-    drawn, all did."""
+    drawn, all did. ``seconds`` is the time a case of what was computed for another method and used here again."""
 
     values: NDArray[np.float64]  # (cases,)
     tokens: NDArray[np.float64]  # (cases,)
     drawn: NDArray[np.float64] | None = None  # (cases,)
+    seconds: float = 0.0
 
 
 class Baseline(Protocol):

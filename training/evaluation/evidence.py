@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -19,12 +19,18 @@ from training.evaluation.splits import Splits
 from training.evaluation.store import Store
 
 
+class Again(Protocol):
+    """Measures the methods of some ``names`` on ``others``, which ``name`` tells from the test; recalibrated on ``own_platt``
+    or, without it, as in the test."""
+
+    def __call__(self, names: list[str], name: str, others: Cases, own_platt: Cases | None = None) -> list[Measured]: ...
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The model and estimator under test, the questions, the test cases and what every method says of them. ``oracle`` is
     measured like a method and kept apart; ``held_out`` are the cases that recalibration was fitted on; ``stating`` is the
-    model that was taught the format of stated confidences, where one had to be; ``again`` measures the methods of some names
-    on other cases (it is told a name for these); ``left_out`` says why a method is missing."""
+    model that was taught the format of stated confidences, where one had to be; ``left_out`` says why a method is missing."""
 
     loaded: Loaded
     engine: Engine
@@ -36,7 +42,7 @@ class Evidence:
     methods: tuple[Measured, ...]
     oracle: Measured
     stating: LocalEngine | None
-    again: Callable[[list[str], str, Cases], list[Measured]]
+    again: Again
     left_out: dict[str, str]
 
     @property

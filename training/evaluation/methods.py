@@ -50,15 +50,16 @@ def measure(
     platt: Cases | None,
     test: Cases,
     name: str = "test",
+    platt_name: str = "recalibration",
 ) -> Measured:
-    """Fit a method and score every case that it is defined for; without ``platt`` nothing is recalibrated. ``name`` tells
-    these test cases from others of the same run."""
+    """Fit a method and score every case that it is defined for; without ``platt`` nothing is recalibrated. ``name`` and
+    ``platt_name`` tell these cases from others of the same run."""
     started = time.monotonic()
     ready = _Fitted(method, pool, learn)
     values, tokens, seconds, sampled = _score(ready, store, name, test)
     pooled = by_kind = np.full(len(values), np.nan)
     if platt is not None:
-        held_out = _score(ready, store, "recalibration", platt)[0]
+        held_out = _score(ready, store, platt_name, platt)[0]
         fit = partial(recalibrate, held_out, platt, values, test, logit=method.is_probability)
         pooled, by_kind = fit(group=lambda s: s.state), fit(group=lambda s: (s.state, s.case.question.kind))
     store.say(f"{method.name}, {name}: {time.monotonic() - started:.0f} s")
@@ -96,7 +97,7 @@ class _Fitted:
         own = (time.perf_counter() - started - (self.pool.seconds - drawing)) / len(cases)
         sampled = self.pool.asked > asked
         drawn = scores.tokens if scores.drawn is None else scores.drawn
-        seconds = own + drawn * self.pool.seconds_a_token * sampled
+        seconds = own + scores.seconds + drawn * self.pool.seconds_a_token * sampled
         columns = (scores.values, scores.tokens, seconds, np.full(len(cases), float(sampled)))
         return {name: column.tolist() for name, column in zip(COLUMNS, columns, strict=True)}
 

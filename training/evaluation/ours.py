@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,11 +14,29 @@ from estimator.engines.base import Engine, Sampling
 from estimator.scorers.base import Scorer
 from estimator.scorers.finece import CombinedScorer
 from estimator.signals import STATES, signals, state_of
-from estimator.types import Confidence
+from estimator.types import Answer, Confidence
 from training.labelling import complete
 
 PAPER, OURS, SIGNALS, ORACLE = "FineCE (adapter)", "FineCE", "signals", "oracle"
 OF_PAPER = "FineCE, the adapter alone, as the paper has it but for its one-token readout"
+
+
+class Read:
+    """What a scorer said of each batch of answers, remembered: several methods take their number from the same reading."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self._known: dict[tuple[Answer, ...], tuple[list[Confidence], float]] = {}
+
+    def __call__(self, answers: Sequence[Answer]) -> tuple[list[Confidence], float]:
+        """The confidences, and the seconds an answer that they took if they were made before (0 if they are made now)."""
+        batch = tuple(answers)
+        if batch in self._known:
+            return self._known[batch]
+        started = time.perf_counter()
+        made = self.scorer.score(batch)
+        self._known[batch] = made, (time.perf_counter() - started) / len(batch)
+        return made, 0.0
 
 
 @dataclass(frozen=True)
@@ -25,10 +44,10 @@ class Reading:
     """One of the numbers that a scorer gives. Its cost is the whole prefix, as if the adapter had read nothing before (along
     an answer only the new paragraph is computed)."""
 
-    scorer: Scorer
+    read: Read
     name: str
     source: str
-    read: Callable[[Confidence], float]
+    take: Callable[[Confidence], float]
     states: frozenset[str] = frozenset(STATES)
     is_probability: bool = True
 
@@ -36,9 +55,9 @@ class Reading:
         """Fitted before, on questions of its own."""
 
     def score(self, cases: Sequence[Case]) -> Scores:
-        confidences = self.scorer.score([c.answer for c in cases])
+        confidences, seconds = self.read([c.answer for c in cases])
         tokens = [len(c.answer.token_ids) for c in cases]
-        return Scores(np.array([self.read(c) for c in confidences]), np.array(tokens, float))
+        return Scores(np.array([self.take(c) for c in confidences]), np.array(tokens, float), seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -61,11 +80,12 @@ class Signals:
 
 def readings(scorer: Scorer) -> list[Reading]:
     """The adapter alone, as the paper has it, and ours; of an estimator without a fitted combination the first alone."""
+    read = Read(scorer)
     if not isinstance(scorer, CombinedScorer):
-        return [Reading(scorer, PAPER, OF_PAPER, lambda c: c.value)]
+        return [Reading(read, PAPER, OF_PAPER, lambda c: c.value)]
     return [
-        Reading(scorer, PAPER, OF_PAPER, lambda c: c.parts["adapter"]),
-        Reading(scorer, OURS, "this project: adapter and free signals combined", lambda c: c.value),
+        Reading(read, PAPER, OF_PAPER, lambda c: c.parts["adapter"]),
+        Reading(read, OURS, "this project: adapter and free signals combined", lambda c: c.value),
     ]
 
 

@@ -12,7 +12,8 @@ class Plan:
     """``seeds``: each draws its own test questions and answers. ``per_kind``, ``learn``, ``platt``: questions of each kind to
     test on (for each seed), for methods that learn, and for recalibration. ``samples``: fresh samples for methods that
     sample; ``oracle``: for the oracle. ``draws``: of the bootstrap. ``grid`` and ``grid_fit``: answers of each kind to look
-    ahead from, for the test and for alpha. ``open_ended``: questions of each sort without an answer. ``study``: questions
+    ahead from, for the test and for alpha. ``more`` and ``more_platt``: further questions of each kind, for the methods that
+    sample nothing. ``open_ended``: questions of each sort without an answer. ``study``: questions
     of each kind that the training studies learn from, 0 for no studies. ``format_steps``: training steps that the embedded
     model gets to learn the format of stated confidences. ``checked``: leave out questions whose text occurs in
     the embedded base's training (making that text again takes a minute or two). ``max_tokens`` and ``temperature``: of every
@@ -27,6 +28,8 @@ class Plan:
     draws: int = 400
     grid: int = 80
     grid_fit: int = 40
+    more: int = 720
+    more_platt: int = 240
     open_ended: int = 100
     study: int = 400
     format_steps: int = 80
@@ -48,6 +51,8 @@ QUICK = Plan(
     draws=100,
     grid=6,
     grid_fit=4,
+    more=16,
+    more_platt=10,
     open_ended=10,
     study=0,
     format_steps=40,

@@ -34,6 +34,7 @@ from training.evaluation.tables import (
     drift,
     look_ahead,
     main,
+    more,
     open_ended,
     positions,
     temperature,
@@ -44,6 +45,7 @@ from training.verbal import CARD, FormatRecipe, examples, format_stating, train_
 SCHEMA = 1
 TABLES: dict[str, Callable[[Evidence], list[Row]]] = {
     "question, process, outcome": main.rows,
+    "more answers": more.rows,
     "positions": positions.rows,
     "accuracy": accuracy.rows,
     "filter": accepted.rows,
@@ -82,11 +84,12 @@ def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidenc
 
     left_out: dict[str, str] = {}
 
-    def again(names: list[str], name: str, others: Cases) -> list[Measured]:
+    def again(names: list[str], name: str, others: Cases, own_platt: Cases | None = None) -> list[Measured]:
+        platt = (held_out, "recalibration") if own_platt is None else (own_platt, f"recalibration, {name}")
         out = []
         for method in (m for m in methods if m.name in names):
             try:
-                out.append(measure(method, pool, store, learn.cases, held_out, others, name))
+                out.append(measure(method, pool, store, learn.cases, platt[0], others, name, platt[1]))
             except (BaselineError, EngineError) as error:  # it needs what this model or these questions do not give
                 left_out[method.name] = str(error)
                 store.say(f"{method.name} is left out: {error}")
@@ -112,7 +115,7 @@ def taught(loaded: Loaded, engine: Engine, learn: Cases, store: Store, steps: in
 
 
 def _texts(splits: Splits) -> list[list[str]]:
-    return [[q.text for q in part] for part in (splits.learn, splits.platt, *splits.tests)]
+    return [[q.text for q in part] for part in (splits.learn, splits.platt, *splits.tests, splits.more, splits.more_platt)]
 
 
 def _meta(loaded: Loaded, plan: Plan, evidence: Evidence, seconds: float) -> dict[str, Any]:

@@ -23,12 +23,15 @@ class TooFew(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """``tests`` has one list of questions a seed; ``study`` is for training estimators anew."""
+    """``tests`` has one list of questions a seed; ``study`` is for training estimators anew; ``more`` and ``more_platt`` are
+    further questions to test and to recalibrate on, where what is measured costs little (``more`` may be empty)."""
 
     study: tuple[Question, ...]
     learn: tuple[Question, ...]
     platt: tuple[Question, ...]
     tests: tuple[tuple[Question, ...], ...]
+    more: tuple[Question, ...] = ()
+    more_platt: tuple[Question, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -40,11 +43,15 @@ def generated(plan: Plan) -> Splits:
     """Generated questions of the embedded model's kinds. Methods learn on the split that the shipped combination was fitted
     on, and are recalibrated on the policy's, which nothing that makes a score has seen."""
     first = plan.seeds[0]
+    tests = tuple(_tests(plan, plan.per_kind, seed) for seed in plan.seeds)
+    known = {q.text for test in tests for q in test}
     return Splits(
         study=_each_kind("train", plan.study, first) if plan.study else (),
         learn=_each_kind("fit", plan.learn, first),
         platt=_each_kind("policy", plan.platt, first),
-        tests=tuple(_tests(plan, seed) for seed in plan.seeds),
+        tests=tests,
+        more=tuple(q for q in _tests(plan, plan.more, max(plan.seeds) + 1) if q.text not in known),
+        more_platt=_each_kind("policy", plan.more_platt, first),
     )
 
 
@@ -55,11 +62,13 @@ def from_questions(asked: Sequence[Question], plan: Plan) -> Splits:
         raise TooFew(f"{len(asked)} questions are too few to learn, recalibrate and test on: give {LEAST_QUESTIONS} or more")
     order = sorted({q.text: q for q in asked}.values(), key=lambda q: blake2b(q.text.encode()).digest())
     a, b = (int(share * len(order)) for share in FILE_SHARES)
-    kinds = [q.kind for q in order[b:]]
-    keep = {kind: len(plan.seeds) * plan.per_kind for kind in kinds}
-    tests = tuple(q for q, n in zip(order[b:], _running_count(kinds), strict=True) if n <= keep[q.kind])
-    learn = tuple(order[:a])
-    return Splits(learn if plan.study else (), learn, tuple(order[a:b]), (tests,) * len(plan.seeds))
+    counted = list(zip(order[b:], _running_count([q.kind for q in order[b:]]), strict=True))
+    most = len(plan.seeds) * plan.per_kind
+    tests = tuple(q for q, n in counted if n <= most)
+    more = tuple(q for q, n in counted if most < n <= most + plan.more)
+    learn, platt = tuple(order[:a]), tuple(order[a:b])
+    more = more if len(more) >= len(tests) else ()  # a few more would say less than the test
+    return Splits(learn if plan.study else (), learn, platt, (tests,) * len(plan.seeds), more, platt)
 
 
 def unseen(kind: str, count: int, seed: int) -> list[Question]:
@@ -73,10 +82,10 @@ def trained_texts() -> frozenset[str]:
     return frozenset(d.question.text for phase in Recipe().phases for d in demonstrations(phase))
 
 
-def _tests(plan: Plan, seed: int) -> tuple[Question, ...]:
+def _tests(plan: Plan, count: int, seed: int) -> tuple[Question, ...]:
     if not plan.checked:
-        return _each_kind("test", plan.per_kind, seed)
-    return tuple(q for kind in KINDS for q in unseen(kind, plan.per_kind, seed))
+        return _each_kind("test", count, seed)
+    return tuple(q for kind in KINDS for q in unseen(kind, count, seed))
 
 
 def _each_kind(split: str, count: int, seed: int) -> tuple[Question, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from training.report.select import ORACLE, PAPER, PLACES, Report, Row, calibration, is_finece, names, ours, rows
+from training.report.select import MORE, ORACLE, PAPER, PLACES, Report, Row, calibration, is_finece, names, ours, rows
 
 SIGNALS = "signals"
 OF_PAPER = ("P(IK)", "First-Prob", "SuC", "Verb", "SE", "Multi-Step", "LECO")  # how its baselines' names begin
@@ -15,6 +15,7 @@ def findings(report: Report) -> list[str]:
     makers: tuple[Callable[[Report], Iterator[str]], ...] = (
         cells,
         paper,
+        more,
         sampling,
         limit,
         calibrated,
@@ -28,9 +29,20 @@ def findings(report: Report) -> list[str]:
 
 def cells(report: Report) -> Iterator[str]:
     """Against methods that sample nothing, cell by cell of the two main tables."""
+    yield from _won(report, list(_cells(report)))
+
+
+def more(report: Report) -> Iterator[str]:
+    """The same on more answers, where there were more questions."""
+    for r in rows(report, MORE, position="question", kind=_whole(report), method=ours(report)):
+        told = [*_won(report, list(_cells(report, MORE))), *_calibrated(report, MORE)]
+        yield from (f"On {r['n']:,} more answers: {line}" for line in told)
+
+
+def _won(report: Report, cells: list[list[Row]]) -> Iterator[str]:
     for figure in FIGURES:
         won, apart, lost = 0, 0, []
-        for found in _cells(report):
+        for found in cells:
             mine, best = _duel(found, figure, ours(report), _is_rival)
             if mine is None or best is None:
                 continue
@@ -57,11 +69,11 @@ def paper(report: Report) -> Iterator[str]:
         yield f"The adapter alone, as the paper has it, is ahead of the paper's seven baselines {', '.join(parts)}."
 
 
-def _cells(report: Report) -> Iterator[list[Row]]:
-    """The rows of each kind and place of the two main tables."""
+def _cells(report: Report, other: str | None = None) -> Iterator[list[Row]]:
+    """The rows of each kind and place of the two main tables, or of an ``other`` one of the same columns."""
     for place, (table, _) in PLACES.items():
-        for kind in names(rows(report, table, position=place), "kind"):
-            yield rows(report, table, position=place, kind=kind)
+        for kind in names(rows(report, other or table, position=place), "kind"):
+            yield rows(report, other or table, position=place, kind=kind)
 
 
 def _duel(found: list[Row], figure: str, own: str, is_rival: Callable[[Row], bool]) -> tuple[Row | None, Row | None]:
@@ -115,9 +127,13 @@ def limit(report: Report) -> Iterator[str]:
 
 
 def calibrated(report: Report) -> Iterator[str]:
+    yield from _calibrated(report)
+
+
+def _calibrated(report: Report, other: str | None = None) -> Iterator[str]:
     parts = []
     for place, (table, words) in PLACES.items():
-        for r in rows(report, table, position=place, kind=_whole(report), method=ours(report)):
+        for r in rows(report, other or table, position=place, kind=_whole(report), method=ours(report)):
             perfect = "" if r["ece_floor"] is None else f" (a perfect one: {100 * r['ece_floor']:.1f} %)"
             parts.append(f"{100 * r['ece']:.1f} % {words}{perfect}")
     if parts:

@@ -8,6 +8,7 @@ from typing import Any
 Row = dict[str, Any]
 Report = dict[str, Any]
 OURS, PAPER, ORACLE = "FineCE", "FineCE (adapter)", "oracle"
+MORE = "more"  # the main tables' rows on more answers
 PLACES = {
     "question": ("question", "after the question"),
     "first": ("process", "after the first paragraph, p(1)"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from training.report.select import OURS, PAPER, PLACES, Report, Row, calibration, is_finece, names, rows
+from training.report.select import MORE, OURS, PAPER, PLACES, Report, Row, calibration, is_finece, names, rows
 
 SMALL = 100
 
@@ -23,7 +23,7 @@ class Table:
 
 
 def all_tables(report: Report) -> list[Table]:
-    makers = (summary, detail, positions, accuracy, accepted, look_ahead, temperature, drift, open_ended, studies)
+    makers = (summary, more, detail, positions, accuracy, accepted, look_ahead, temperature, drift, open_ended, studies)
     return [table for make in makers for table in make(report) if table.cells]
 
 
@@ -31,12 +31,25 @@ def summary(report: Report) -> Iterator[Table]:
     """The paper's two main tables: a method a line, a kind of question a pair of columns."""
     for place, (table, words) in PLACES.items():
         found = rows(report, table, position=place)
-        kinds = names(found, "kind")
-        by = {(r["method"], r["kind"]): r for r in found}
-        header = ("method", *(f"{kind}: {figure}" for kind in kinds for figure in ("ECE %", "AUROC %")))
-        cells = [(m, *(c for kind in kinds for c in _pair(by.get((m, kind))))) for m in names(found, "method")]
-        note = "ECE of values that are no probabilities (†) is after Platt scaling on the common split. " + _small(found)
-        yield _table(f"Confidence {words}", note, header, cells)
+        yield _by_kind(f"Confidence {words}", "", found)
+
+
+def more(report: Report) -> Iterator[Table]:
+    """The same on more answers."""
+    for place, (_, words) in PLACES.items():
+        found = rows(report, MORE, position=place)
+        if found:
+            note = f"Methods that sample nothing, on further questions. {_floor(found)}"
+            yield _by_kind(f"More answers ({found[0]['n']:,}), {words}", note, found)
+
+
+def _by_kind(title: str, note: str, found: list[Row]) -> Table:
+    kinds = names(found, "kind")
+    by = {(r["method"], r["kind"]): r for r in found}
+    header = ("method", *(f"{kind}: {figure}" for kind in kinds for figure in ("ECE %", "AUROC %")))
+    cells = [(m, *(c for kind in kinds for c in _pair(by.get((m, kind))))) for m in names(found, "method")]
+    note += "ECE of values that are no probabilities (†) is after Platt scaling on the common split. " + _small(found)
+    return _table(title, note, header, cells)
 
 
 def detail(report: Report) -> Iterator[Table]:
@@ -75,16 +88,11 @@ def detail(report: Report) -> Iterator[Table]:
             for r in found
             if r["kind"] == kind
         ]
-        floor = next((r["ece_floor"] for r in found if is_finece(r["method"]) and r["kind"] == kind), None)
         note = (
             "95 % bootstrap intervals by question. ECE is against how the answers ended and, with less noise, against shares of"
             " right answers that the oracle found; there, values that are no probabilities are taken after Platt scaling. "
             "Cost for each case beyond writing the answer, in batches. "
-        )
-        if floor is not None:
-            note += (
-                f"A perfectly calibrated method with FineCE's confidences would show an ECE of {_percent(floor)} % at this n."
-            )
+        ) + _floor([r for r in found if r["kind"] == kind])
         yield _table(f"In detail, {words}, {kind}", note, header, cells)
 
 
@@ -174,17 +182,33 @@ def open_ended(report: Report) -> Iterator[Table]:
     yield _table("Questions without a right answer", note, header, cells)
 
 
+OF_STUDIES = {  # a study's own columns: what its estimators learnt from, and what that cost
+    "accuracy": "accuracy of the model that labelled %",
+    "agreement": "agreement with the base %",
+    "stated": "with a number %",
+    "sampled_tokens": "sampled tokens",
+    "trained_tokens": "training tokens",
+    "trained_seconds": "training s",
+}
+
+
 def studies(report: Report) -> Iterator[Table]:
-    """The training studies, each with its own columns shown as they are."""
-    for name, title in (("transfer", "Transfer"), ("techniques", "Training techniques and amounts of data")):
-        found = rows(report, name)
-        header = ("kind", "position", "method", "n", "ECE %", "AUROC %", "Brier")
-        cells = [
-            (r["kind"], r["position"], r["method"], str(r["n"]), _interval(r, "ece"), _interval(r, "auroc"))
-            + (_number(r["brier"], 3),)
-            for r in found
-        ]
-        yield _table(title, "", header, cells, 2)
+    """The training studies, a table each, with the columns that it has."""
+    for name, title in (("transfer", "Transfer"), ("techniques", "Training")):
+        for study in names(rows(report, name), "study"):
+            found = rows(report, name, study=study)
+            own = {k: v for k, v in OF_STUDIES.items() if any(r.get(k) is not None for r in found)}
+            header = ("kind", "position", "method", "n", "ECE %", "AUROC %", "Brier", *own.values(), "tokens", "ms")
+            cells = [
+                (r["kind"], r["position"], r["method"], str(r["n"]), _interval(r, "ece"), _interval(r, "auroc"))
+                + (_number(r["brier"], 3), *(_own(r, k) for k in own), _number(r["tokens"], 0), _milliseconds(r))
+                for r in found
+            ]
+            yield _table(f"{title}: {study}", "", header, cells, 2)
+
+
+def _own(row: Row, name: str) -> str:
+    return _percent(row.get(name)) if "%" in OF_STUDIES[name] else _number(row.get(name), 0)
 
 
 def _table(title: str, note: str, header: tuple[str, ...], cells: list[tuple[str, ...]], method: int = 0) -> Table:
@@ -197,6 +221,16 @@ def _pair(row: Row | None) -> tuple[str, str]:
         return "", ""
     mark = " †" if row["ece"] is None and row.get("ece_platt") is not None else ""
     return _percent(row.get(calibration(row))) + mark, _interval(row, "auroc")
+
+
+def _floor(found: list[Row]) -> str:
+    """What the noise of so few answers is worth, for the estimator's best form in the first rows that have it."""
+    best = {r["method"]: r for r in reversed(found)}
+    row = best.get(OURS) or best.get(PAPER)
+    if row is None or row["ece_floor"] is None:
+        return ""
+    floor = _percent(row["ece_floor"])
+    return f"A perfectly calibrated method with FineCE's confidences would show an ECE of {floor} % at this n. "
 
 
 def _small(found: list[Row]) -> str:

@@ -1,0 +1,25 @@
+"""The two main tables once more on many more answers, for methods that sample nothing: an ECE of a few hundred answers is
+mostly noise, and what these methods say costs next to nothing."""
+
+from __future__ import annotations
+
+from training.evaluation.cases import gather
+from training.evaluation.evidence import Evidence
+from training.evaluation.rows import Row
+from training.evaluation.tables.main import table_rows
+
+TABLE = "more"
+
+
+def rows(evidence: Evidence) -> list[Row]:
+    """Nothing where there are no more questions. What is no probability is recalibrated on more answers, too."""
+    splits, plan = evidence.splits, evidence.plan
+    if not splits.more:
+        return []
+    seed = max(plan.seeds) + 1
+    cases, held_out = (
+        gather(evidence.engine, evidence.store, name, [(seed, asked)], plan.sampling())
+        for name, asked in (("more", splits.more), ("more recalibration", splits.more_platt))
+    )
+    measured = evidence.again([m.name for m in evidence.single_pass], "more", cases, held_out)
+    return [made | {"table": TABLE} for made in table_rows(cases, measured, evidence.kinds, plan.draws)]
