@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -136,8 +136,8 @@ def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
         return _named({"question": asked.text, "error": str(e), "trace": None if path is None else str(path)}, asked)
 
 
-def _named(report: dict[str, Any], asked: Asked) -> dict[str, Any]:
-    return report if asked.id is None else report | {"id": asked.id}
+def _named(report: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
+    return dict(report) if asked.id is None else {**report, "id": asked.id}
 
 
 @contextmanager

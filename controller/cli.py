@@ -6,16 +6,15 @@ import io
 import os
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from controller.commands import doctor, evaluate, label, replay, score, serve, solve, train, tune
+from controller.about import package_version
+from controller.commands import doctor, evaluate, label, mcp, replay, score, serve, solve, train, tune
 from controller.errors import ExitCode, say
 
-PACKAGE = "finece-controller"
 NO_SHORT_OPTION = re.compile("No such option: -[^-]")
 
 app = typer.Typer(
@@ -29,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (solve, score, replay, tune, label, train, evaluate, serve, doctor):
+for module in (solve, score, replay, tune, label, train, evaluate, serve, doctor, mcp):
     app.command(module.__name__.rpartition(".")[2], epilog=module.EXAMPLE)(module.command)
 
 
@@ -46,14 +45,6 @@ def main_options(
     ] = False,
 ) -> None:
     """Options before the command."""
-
-
-def package_version() -> str:
-    """The installed version, or a word for a plain checkout."""
-    try:
-        return version(PACKAGE)
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 def main() -> None:

@@ -61,7 +61,7 @@ def reported(go_on: str = "") -> Iterator[None]:
         code = code_of(e)
         if code is None:
             raise
-        say(f"error: {_describe(e)}")
+        say(f"error: {described(e)}")
         raise typer.Exit(code) from None
 
 
@@ -101,7 +101,8 @@ def _known_codes() -> list[tuple[type[Exception], ExitCode]]:
     return [(kind, code) for kind, code in found if kind is not None] + own
 
 
-def _describe(error: Exception) -> str:
+def described(error: Exception) -> str:
+    """What went wrong, for people."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         hint = " (free some space and try again)" if error.errno == errno.ENOSPC else ""

@@ -1,27 +1,93 @@
-"""What ``--json`` prints: people script against these shapes."""
+"""What ``--json`` prints and the agents' tools return: people script against these shapes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from graphs.events import Header, ResultEvent
+from typing_extensions import TypedDict
 
-_RESULT_FIELDS = ("outcome", "answer", "confidence", "reason", "paragraphs", "tokens", "seconds")
-_HEADER_FIELDS = ("model", "estimator", "engine", "policy", "seed")
+from graphs.events import Act, Header, Outcome, ResultEvent
 
 
-def solve_report(header: Header, result: ResultEvent, trace: Path | None) -> dict[str, Any]:
+class ParagraphReport(TypedDict):
+    """A paragraph of the final answer. ``adjusted`` has what a look-ahead saw folded in."""
+
+    text: str
+    confidence: float
+    adjusted: float | None
+    decision: Act
+    tokens: int
+
+
+class SolveReport(TypedDict):
+    """``answer`` is null unless the outcome is ``answered``; ``confidence`` is the chance that the answer is right."""
+
+    question: str
+    outcome: Outcome
+    answer: str | None
+    confidence: float | None
+    reason: str
+    paragraphs: list[ParagraphReport]
+    tokens: dict[str, int]
+    seconds: dict[str, float]
+    model: str
+    estimator: str
+    engine: str
+    policy: dict[str, float | int | str]
+    seed: int
+    trace: str | None
+
+
+class ConfidenceReport(TypedDict):
+    """A confidence with its 80 % interval."""
+
+    confidence: float
+    low: float
+    high: float
+
+
+class ScoredParagraph(ConfidenceReport):
+    """The confidence after a paragraph."""
+
+    text: str
+
+
+class ScoreReport(TypedDict):
+    """``confidence`` is that after the last paragraph, ``question_confidence`` that before the first."""
+
+    question: str
+    paragraphs: list[ScoredParagraph]
+    question_confidence: ConfidenceReport
+    confidence: float
+    model: str
+    estimator: str
+    engine: str
+
+
+def solve_report(header: Header, result: ResultEvent, trace: Path | None) -> SolveReport:
     """The object of ``solve --json``; it names the trace where one was written."""
-    ended, begun = result.model_dump(), header.model_dump()
     return {
         "question": header.question,
-        **{k: ended[k] for k in _RESULT_FIELDS},
-        **{k: begun[k] for k in _HEADER_FIELDS},
+        "outcome": result.outcome,
+        "answer": result.answer,
+        "confidence": result.confidence,
+        "reason": result.reason,
+        "paragraphs": [
+            {"text": p.text, "confidence": p.confidence, "adjusted": p.adjusted, "decision": p.decision, "tokens": p.tokens}
+            for p in result.paragraphs
+        ],
+        "tokens": result.tokens,
+        "seconds": result.seconds,
+        "model": header.model,
+        "estimator": header.estimator,
+        "engine": header.engine,
+        "policy": header.policy,
+        "seed": header.seed,
         "trace": None if trace is None else str(trace),
     }
 
 
-def confidence_report(score: Any) -> dict[str, float]:
+def confidence_report(score: Any) -> ConfidenceReport:
     """A confidence with its interval."""
     return {"confidence": score.value, "low": score.low, "high": score.high}

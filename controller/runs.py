@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from controller.about import PACKAGE
 from controller.assemble import Run
 from controller.errors import Failure
-from controller.reports import solve_report
+from controller.reports import SolveReport, solve_report
 from graphs.events import Emit, Event, Header, ResultEvent
 from graphs.reasoning import Names, asolve, solve
 from graphs.trace import TraceWriter
@@ -20,7 +21,7 @@ from graphs.trace import TraceWriter
 if TYPE_CHECKING:
     from estimator.loading import Loaded
 
-RECORDED_PACKAGES = ("finece-controller", "torch", "transformers", "peft", "langgraph")
+RECORDED_PACKAGES = (PACKAGE, "torch", "transformers", "peft", "langgraph")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Solved:
     result: ResultEvent
     trace: Path | None
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> SolveReport:
         """The object of ``solve --json``."""
         return solve_report(self.header, self.result, self.trace)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from controller.reports import confidence_report
+from controller.reports import ScoreReport, confidence_report
 from estimator.segments import segments_of
 from estimator.types import Answer, Confidence
 
@@ -21,7 +21,7 @@ class ScoredAnswer:
     question_confidence: Confidence
     paragraphs: tuple[tuple[str, Confidence], ...]
 
-    def report(self, loaded: Loaded) -> dict[str, Any]:
+    def report(self, loaded: Loaded) -> ScoreReport:
         """The object of ``score --json``."""
         return {
             "question": self.question,

@@ -14,7 +14,7 @@ import pytest
 
 import controller
 from controller import assemble, diagnosis, screen
-from controller.cli import main
+from controller.cli import app, main
 from estimator.engines.base import EngineError, EngineUnreachable, SampleRequest, Sampling
 from estimator.loading import Check
 from estimator.positions import Position
@@ -471,7 +471,7 @@ def test_settings_typo_is_usage():
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
 
 
-@pytest.mark.parametrize("command", ["solve", "score", "replay", "tune", "label", "train", "evaluate", "serve", "doctor"])
+@pytest.mark.parametrize("command", [command.name for command in app.registered_commands])
 def test_each_help_has_an_example(command):
     result = invoke(command, "--help")
     assert result.exit_code == 0 and f"controller {command}" in result.stdout
