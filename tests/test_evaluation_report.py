@@ -186,6 +186,14 @@ def test_the_sentences_say_who_won(ours: float, rival: float, said: str) -> None
     assert said in auroc
 
 
+def test_the_brier_score_judges_everybody_and_claims_no_interval() -> None:
+    """What is no probability is judged after Platt scaling, as its ECE is."""
+    [said] = [line for line in findings(report(0.95, 0.1)) if line.startswith("FineCE is ahead") and "Brier" in line]
+    assert said.endswith("in Brier score in 15 of 15 cells.")
+    [said] = [line for line in findings(report(0.1, 0.95)) if line.startswith("FineCE is ahead") and "Brier" in line]
+    assert "in Brier score in 0 of 15 cells; not for all at question (LECO)" in said
+
+
 def test_calibration_is_shown_against_outcomes_and_against_the_oracles_shares() -> None:
     """A score that says exactly what the oracle found is as noisy as any against outcomes, and has no error against shares."""
     made = cases(("arithmetic",))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from training.report.select import MORE, ORACLE, PAPER, PLACES, Report, Row, calibration, is_finece, names, ours, rows
+from training.report.select import MORE, ORACLE, PAPER, PLACES, Report, Row, is_finece, names, ours, rows
 
 SIGNALS = "signals"
 OF_PAPER = ("P(IK)", "First-Prob", "SuC", "Verb", "SE", "Multi-Step", "LECO")  # how its baselines' names begin
-FIGURES = {"AUROC": "auroc", "ECE": "ece", "ECE against the oracle's shares": "ece_oracle"}  # and their columns
+FIGURES = {"AUROC": "auroc", "ECE": "ece", "ECE against the oracle's shares": "ece_oracle", "Brier score": "brier"}
 
 
 def findings(report: Report) -> list[str]:
@@ -50,9 +50,10 @@ def _won(report: Report, cells: list[list[Row]]) -> Iterator[str]:
             won, apart = won + (value < rival), apart + (worst < limit)
             lost += [] if value < rival else [f"{mine['kind']} at {mine['position']} ({best['method']})"]
         if won or lost:
+            beyond = "" if figure == "Brier score" else f", in {apart} of them by more than the intervals"  # it has none
             yield (
                 f"{ours(report)} is ahead of every other method that samples nothing (its own parts aside) in {figure} in "
-                f"{won} of {won + len(lost)} cells, in {apart} of them by more than the intervals"
+                f"{won} of {won + len(lost)} cells{beyond}"
                 + (f"; not for {', '.join(lost)}, where the best is named." if lost else ".")
             )
 
@@ -84,7 +85,9 @@ def _duel(found: list[Row], figure: str, own: str, is_rival: Callable[[Row], boo
 
 
 def _column(row: Row, figure: str) -> str:
-    return calibration(row) if figure == "ECE" else FIGURES[figure]
+    """Values that are no probabilities are judged as such after Platt scaling."""
+    column = FIGURES[figure]
+    return column if figure == "AUROC" or row.get(column) is not None else f"{column}_platt"
 
 
 def _read(row: Row, figure: str) -> tuple[float, float, float]:
