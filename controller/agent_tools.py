@@ -4,14 +4,15 @@ an answer that it already has."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from anyio import CapacityLimiter, to_thread
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
@@ -22,70 +23,119 @@ from controller.assemble import Run
 from controller.errors import MESSAGE_LIMIT, code_of, described
 from controller.questions import check_answer, check_question
 from controller.reports import ScoreReport, SolveReport
-from controller.runs import arun_one, open_trace
+from controller.runs import Stopped, open_trace, run_one, stopped_by
 from controller.safe import one_line
 from controller.scoring import score_answer
-from controller.settings import SEEDS
 from graphs.events import DecisionEvent, Emit, Event
 
 if TYPE_CHECKING:
     from estimator.loading import Loaded
 
+Result = TypeVar("Result")
 INSTRUCTIONS = """\
 A reasoning model that knows how likely it is to be right. `solve` answers a question or abstains: an answer that it gives out
-comes with the chance that it is right; where the outcome is not "answered" there is none, and guessing one would be a guess.
+comes with the chance that it is right; where the outcome is not "answered" there is none, and what was written stays back.
 `score` reads that chance off an answer that you already have, paragraph by paragraph: the chance that this model ends it with
 the right result. What it would never write itself scores low, right or not."""
-ONLY_READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+SEED_LIMIT = 2**53  # beyond it, not every program that writes JSON keeps a number as it is
 
 Question = Annotated[str, Field(description="One question with one right answer, in full.")]
-Seed = Annotated[int, Field(ge=SEEDS.start, lt=SEEDS.stop, description="Another seed samples another answer.")]
+Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT, description="Another seed samples another answer.")]
 
 
-def build_server(run: Run, *, at_once: int, traces: Path | None) -> MCPServer:
-    """A server with the tools ``solve`` and ``score``. ``at_once`` calls run at the same time, on a model in this process one;
-    ``traces`` is the folder where every answer is recorded, numbered on from what is there."""
+class Calls:
+    """The work of the tools, each call in a thread, ``at_once`` at the same time. A call that is given up ends at its next
+    event, and its thread takes the next one then."""
+
+    def __init__(self, run: Run, at_once: int) -> None:
+        self.run = run
+        self._threads = ThreadPoolExecutor(at_once, "call")
+        self._under_way: set[threading.Event] = set()
+
+    async def do(self, work: Callable[[Loaded, threading.Event], Result]) -> Result:
+        """What ``work`` makes with a twin of the model and the event that says when to stop. A known failure is told to the
+        caller in one line; a bug stays loud here and is told as such there."""
+        ending, loaded = threading.Event(), self.run.loaded
+        self._under_way.add(ending)
+        try:
+            with _known_failures():
+                call = self._threads.submit(lambda: work(loaded if loaded.fork is None else loaded.fork(), ending))
+                return await asyncio.wrap_future(call)
+        except asyncio.CancelledError:
+            ending.set()
+            raise
+        except Stopped:
+            raise ToolError("it was ended before it had an answer") from None
+        finally:
+            self._under_way.discard(ending)
+
+    def close(self) -> None:
+        """Stop what is under way, a request to a server too, and wait until its traces say so."""
+        for ending in list(self._under_way):
+            ending.set()
+        if self.run.loaded.close is not None:
+            self.run.loaded.close()
+        self._threads.shutdown(cancel_futures=True)
+
+
+def build_server(calls: Calls, traces: Path | None) -> MCPServer:
+    """A server with the tools ``solve`` and ``score``; ``traces`` is the folder where every answer is recorded, under the next
+    number that is free."""
     server = MCPServer(PACKAGE, instructions=INSTRUCTIONS, version=package_version(), log_level="WARNING")
-    turns = CapacityLimiter(at_once if run.loaded.fork is not None else 1)
-    paths = _unused(traces)
+    run, numbers = calls.run, count(1)
 
-    @server.tool(annotations=ONLY_READS)
+    @server.tool(annotations=ToolAnnotations(read_only_hint=traces is None, open_world_hint=False))
     async def solve(question: Question, context: Context, seed: Seed = run.seed) -> SolveReport:
         """Answer a question or, where the model's confidence in its own answer is too low, abstain."""
-        async with turns:
-            with _known_failures(), ExitStack() as stack:
-                asked = check_question(question)
-                writer = open_trace(stack, None if paths is None else next(paths))
-                own = replace(run, loaded=_own(run.loaded), seed=seed)
-                return (await arun_one(own, asked, trace=writer, show=_telling(context))).report()
+        tell = _telling(context)
 
-    @server.tool(annotations=ONLY_READS)
+        def work(loaded: Loaded, ending: threading.Event) -> SolveReport:
+            watch = stopped_by(ending)
+
+            def show(event: Event) -> None:
+                watch(event)
+                tell(event)
+
+            with ExitStack() as stack:
+                asked = check_question(question)
+                writer = open_trace(stack, None if traces is None else _unused(traces, numbers))
+                return run_one(replace(run, loaded=loaded, seed=seed), asked, trace=writer, show=show).report()
+
+        return _given_out(await calls.do(work))
+
+    @server.tool(annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
     async def score(
         question: Question,
-        answer: Annotated[str, Field(description="The answer so far; paragraphs end at blank lines.")],
+        answer: Annotated[str, Field(description="The answer; paragraphs end at blank lines.")],
         partial: Annotated[bool, Field(description="The answer is not finished: read it up to here.")] = False,
     ) -> ScoreReport:
-        """Read the chance, paragraph by paragraph, that this model ends a given answer with the right result."""
-        async with turns:
-            with _known_failures():
-                asked, given, loaded = check_question(question), check_answer(answer), _own(run.loaded)
-                scored = await to_thread.run_sync(lambda: score_answer(loaded, asked, given, finished=not partial))
-                return scored.report(loaded)
+        """Read the chance, paragraph by paragraph, that this model ends a given answer with the right result. Unless it is
+        partial, an answer that states no result is wrong."""
+
+        def work(loaded: Loaded, _: threading.Event) -> ScoreReport:
+            asked, given = check_question(question), check_answer(answer)
+            return score_answer(loaded, asked, given, finished=not partial).report(loaded)
+
+        return await calls.do(work)
 
     return server
 
 
-def _own(loaded: Loaded) -> Loaded:
-    """A connection of this call's own, where the model is on a server."""
-    return loaded if loaded.fork is None else loaded.fork()
+def _given_out(report: SolveReport) -> SolveReport:
+    """A model that reads what was held back would take it for the answer: it stays in the trace."""
+    return report if report["outcome"] == "answered" else {**report, "paragraphs": []}
 
 
-def _unused(folder: Path | None) -> Iterator[Path] | None:
-    """Paths of traces that are not there yet."""
-    if folder is None:
-        return None
-    numbers = [int(p.stem) for p in folder.glob("*.jsonl") if p.stem.isdecimal()]
-    return (folder / f"{i:04}.jsonl" for i in count(max(numbers, default=0) + 1))
+def _unused(folder: Path, numbers: Iterator[int]) -> Path:
+    """An empty file of the next number that nobody has, not even another server that records there."""
+    for number in numbers:
+        path = folder.resolve() / f"{number:04}.jsonl"
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("there is always a next number")
 
 
 def _telling(context: Context) -> Emit:
@@ -103,7 +153,6 @@ def _telling(context: Context) -> Emit:
 
 @contextmanager
 def _known_failures() -> Iterator[None]:
-    """A known failure is told to the caller in one line; a bug stays loud here and is told as such there."""
     try:
         yield
     except (ValueError, RuntimeError, OSError) as error:

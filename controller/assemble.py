@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from controller import screen
 from controller.errors import UsageError
-from controller.settings import Settings, load_settings
+from controller.settings import DEFAULT_FILE, Settings, load_settings
 from graphs.policy import Policy
 from graphs.validation import first_problem
 
@@ -51,9 +51,9 @@ class Plan:
         return Run(loaded, self.policy, self.settings.seed)
 
 
-def plan(config: Path | None, flags: dict[str, Any]) -> Plan:
-    """Settings and policy from flags, environment and files."""
-    settings = load_settings(config, **flags)
+def plan(config: Path | None, flags: dict[str, Any], *, default: Path | None = DEFAULT_FILE) -> Plan:
+    """Settings and policy from flags, environment and files (``default`` where no ``config`` is named)."""
+    settings = load_settings(config, default=default, **flags)
     return Plan(settings, policy_for(settings))
 
 

@@ -17,9 +17,8 @@ from controller import screen
 from controller.assemble import Run
 from controller.errors import say
 from controller.questions import Asked
-from controller.runs import open_trace, run_one
+from controller.runs import open_trace, run_one, stopped_by
 from estimator.engines.base import EngineError, EngineUnreachable
-from graphs.events import Event, Header
 
 AHEAD = 2  # a row that takes long holds back no more than this many times the concurrency of finished ones
 
@@ -34,10 +33,6 @@ class Job:
 
 
 FAILED = "could not be run"
-
-
-class Stopped(KeyboardInterrupt):
-    """Raised inside a run that is to end because the whole batch ends: its trace says that it was interrupted."""
 
 
 def solve_all(
@@ -119,16 +114,11 @@ def _succeeded(future: Future[Any]) -> bool:
 
 def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
     """The line of one question; it ends at its next event once ``ending`` is set."""
-
-    def watch(event: Event) -> None:
-        if ending.is_set() and not isinstance(event, Header):  # behind the header the trace can say that it was stopped
-            raise Stopped
-
     asked, path = job.asked, job.trace
     loaded = run.loaded.fork() if run.loaded.fork is not None else run.loaded
     try:
         with ExitStack() as stack:
-            solved = run_one(replace(run, loaded=loaded), asked.text, trace=open_trace(stack, path), show=watch)
+            solved = run_one(replace(run, loaded=loaded), asked.text, trace=open_trace(stack, path), show=stopped_by(ending))
             return _named(solved.report(), asked)
     except EngineUnreachable:
         raise

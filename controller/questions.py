@@ -29,12 +29,12 @@ class Asked:
 
 
 def check_question(text: str, where: str = "the question") -> str:
-    """``text`` itself, when it can be asked; QuestionError otherwise."""
+    """``text`` with plain line ends, when it can be asked; QuestionError otherwise."""
     return _check(text, where, MAX_CHARACTERS)
 
 
 def check_answer(text: str, where: str = "the answer") -> str:
-    """``text`` itself, when it can be scored; QuestionError otherwise."""
+    """``text`` with plain line ends, when it can be scored; QuestionError otherwise."""
     return _check(text, where, MAX_ANSWER_CHARACTERS)
 
 
@@ -42,7 +42,7 @@ def question_from(argument: str) -> str:
     """The question that an argument names: itself, or stdin for ``-``."""
     if argument == STDIN:
         return check_question(_read(sys.stdin.buffer, "stdin", MAX_CHARACTERS).strip(), "stdin")
-    return check_question(_with_plain_ends(argument))
+    return check_question(argument)
 
 
 def answer_from(argument: str) -> str:
@@ -53,7 +53,7 @@ def answer_from(argument: str) -> str:
         path = Path(argument[1:])
         with _opened(path) as stream:
             return check_answer(_read(stream, str(path), MAX_ANSWER_CHARACTERS), str(path))
-    return check_answer(_with_plain_ends(argument))
+    return check_answer(argument)
 
 
 def questions_from_file(path: Path) -> list[Asked]:
@@ -106,6 +106,7 @@ def _check_id(name: Any, where: str) -> Any:
 
 
 def _check(text: str, where: str, limit: int) -> str:
+    text = _with_plain_ends(text)
     if not text.strip():
         raise QuestionError(f"{where} is empty")
     if len(text) > limit:

@@ -11,7 +11,7 @@ from graphs.events import Act, Header, Outcome, ResultEvent
 
 
 class ParagraphReport(TypedDict):
-    """A paragraph of the final answer. ``adjusted`` has what a look-ahead saw folded in."""
+    """A paragraph of what was written. ``adjusted`` has what a look-ahead saw folded in."""
 
     text: str
     confidence: float
@@ -21,7 +21,8 @@ class ParagraphReport(TypedDict):
 
 
 class SolveReport(TypedDict):
-    """``answer`` is null unless the outcome is ``answered``; ``confidence`` is the chance that the answer is right."""
+    """``answer`` is null unless the outcome is ``answered``; ``confidence`` is the chance that what was written is right, given
+    out or not."""
 
     question: str
     outcome: Outcome

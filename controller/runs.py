@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import threading
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
     from estimator.loading import Loaded
 
 RECORDED_PACKAGES = (PACKAGE, "torch", "transformers", "peft", "langgraph")
+
+
+class Stopped(KeyboardInterrupt):
+    """Raised inside a run that is to end because what it belongs to ends: its trace says that it was interrupted."""
+
+
+def stopped_by(ending: threading.Event) -> Emit:
+    """A listener that ends its run at the next event once ``ending`` is set."""
+
+    def watch(event: Event) -> None:
+        if ending.is_set() and not isinstance(event, Header):  # behind the header the trace can say that it was stopped
+            raise Stopped
+
+    return watch
 
 
 @dataclass(frozen=True)

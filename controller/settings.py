@@ -105,9 +105,9 @@ def parse_lookahead(text: str) -> tuple[int, int]:
     return int(width), int(depth)
 
 
-def load_settings(config: Path | None = None, **flags: Any) -> Settings:
-    """The settings in force; a flag that is None was not given."""
-    path = config or DEFAULT_FILE
+def load_settings(config: Path | None = None, *, default: Path | None = DEFAULT_FILE, **flags: Any) -> Settings:
+    """The settings in force; a flag that is None was not given. ``default`` is read where no ``config`` is named."""
+    path = config or default
     if config is not None and not config.is_file():
         raise SettingsError(f"no settings file {config}")
     _check_environment()

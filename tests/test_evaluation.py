@@ -262,3 +262,11 @@ def test_more_answers_are_of_questions_that_a_file_has_left_or_not_measured() ->
     assert len(from_questions(asked, replace(few, more=30)).more) == 30
     assert len(from_questions(asked, replace(few, more=300)).more) == left
     assert from_questions(asked, replace(few, per_kind=17, more=300)).more == (), "nine more are worth less than the test"
+    assert from_questions(asked, replace(few, more=0)).more == ()
+    two_kinds = [Question(f"What is {i}?", kind="rare" if i < 20 else "mine") for i in range(100)]
+    assert from_questions(two_kinds, replace(few, more=300)).more == (), "all of one kind would pass for all kinds"
+
+
+def test_no_further_questions_are_made_where_none_are_wanted() -> None:
+    splits = generated(replace(QUICK, more=0))
+    assert splits.more == splits.more_platt == () and splits.tests

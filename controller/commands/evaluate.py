@@ -31,6 +31,10 @@ def command(
         ),
     ] = None,
     per_kind: Annotated[int | None, typer.Option(min=2, help="Test questions of each kind for each seed.")] = None,
+    more: Annotated[
+        int | None,
+        typer.Option(min=0, help="Further questions of each kind, for methods that cost no further token (720; 0: none)."),
+    ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(min=16, help="Most tokens of an answer; unfinished ones are left out (200).")
     ] = None,
@@ -51,7 +55,7 @@ def command(
             quick,
             json,
             own,
-            {"per_kind": per_kind, "max_tokens": max_tokens},
+            {"per_kind": per_kind, "more": more, "max_tokens": max_tokens},
             {"model": model, "estimator": estimator, "engine": engine, "base_url": base_url, "threads": threads},
             config,
         )

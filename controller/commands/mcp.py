@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from controller.commands import options
-from controller.errors import reported
+from controller.errors import ExitCode, Failure, reported, say
+
+if TYPE_CHECKING:
+    from controller.agent_tools import Calls
 
 EXAMPLE = "Example (as an agent app starts it, to talk to it over stdin and stdout):\n\ncontroller mcp --trace traces"
 
@@ -27,7 +30,10 @@ def command(
     estimator: options.Estimator = None,
     engine: options.Engine = None,
     base_url: options.BaseUrl = None,
-    config: options.Config = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Settings file; of the folder that it is started in none is read by itself."),
+    ] = None,
 ) -> None:
     """Offer solve and score as tools to agents, over the Model Context Protocol on stdin and stdout."""
     flags = {
@@ -40,13 +46,44 @@ def command(
 
 
 def _serve(trace: Path | None, flags: dict[str, Any], config: Path | None) -> None:
-    from controller.agent_tools import build_server
+    from controller import screen
+    from controller.agent_tools import Calls, build_server
     from controller.assemble import plan
     from controller.runs import trace_paths
     from controller.tuned_for import warn_of_other_tuning
 
-    planned = plan(config, flags)
+    # An agent app starts it in a workspace of others, whose settings could send questions and a key anywhere.
+    planned = plan(config, flags, default=None)
     trace_paths(trace, 0)  # a folder that cannot be written is told now
     run = planned.load()
     warn_of_other_tuning(planned.settings, run.loaded)
-    build_server(run, at_once=planned.settings.at_once, traces=trace).run("stdio")
+    at_once = planned.settings.at_once
+    if at_once > 1 and run.loaded.fork is None:
+        screen.warn("a model in this process answers one question at a time: --concurrency is for a server")
+        at_once = 1
+    calls = Calls(run, at_once)
+    _end_when_asked(calls)
+    try:
+        build_server(calls, trace).run("stdio")
+    except BaseExceptionGroup as group:
+        if group.split(BrokenPipeError)[1] is not None:
+            raise
+        raise Failure("whoever started this reads it no longer") from None
+    finally:
+        calls.close()
+
+
+def _end_when_asked(calls: Calls) -> None:
+    """End at a signal: left alone, the server waits for the end of stdin."""
+    import os
+    import signal
+
+    def end(*_: object) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)  # who asks again does not wait
+        calls.close()
+        say("interrupted")
+        os._exit(ExitCode.INTERRUPTED)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, end)

@@ -13,10 +13,10 @@ class Plan:
     test on (for each seed), for methods that learn, and for recalibration. ``samples``: fresh samples for methods that
     sample; ``oracle``: for the oracle. ``draws``: of the bootstrap. ``grid`` and ``grid_fit``: answers of each kind to look
     ahead from, for the test and for alpha. ``more`` and ``more_platt``: further questions of each kind, for the methods that
-    sample nothing. ``open_ended``: questions of each sort without an answer. ``study``: questions
-    of each kind that the training studies learn from, 0 for no studies. ``format_steps``: training steps that the embedded
-    model gets to learn the format of stated confidences. ``checked``: leave out questions whose text occurs in
-    the embedded base's training (making that text again takes a minute or two). ``max_tokens`` and ``temperature``: of every
+    cost no token beyond the answer's own (0 for none). ``open_ended``: questions of each sort without an answer.
+    ``study``: questions of each kind that the training studies learn from, 0 for no studies. ``format_steps``: training steps
+    that the embedded model gets to learn the format of stated confidences. ``checked``: leave out questions whose text occurs
+    in the embedded base's training (making that text again takes a minute or two). ``max_tokens`` and ``temperature``: of every
     answer and completion, unless a table says otherwise."""
 
     seeds: tuple[int, ...] = (77, 78, 79)
@@ -51,7 +51,7 @@ QUICK = Plan(
     draws=100,
     grid=6,
     grid_fit=4,
-    more=16,
+    more=24,
     more_platt=10,
     open_ended=10,
     study=0,

@@ -50,8 +50,8 @@ def generated(plan: Plan) -> Splits:
         learn=_each_kind("fit", plan.learn, first),
         platt=_each_kind("policy", plan.platt, first),
         tests=tests,
-        more=tuple(q for q in _tests(plan, plan.more, max(plan.seeds) + 1) if q.text not in known),
-        more_platt=_each_kind("policy", plan.more_platt, first),
+        more=tuple(q for q in _tests(plan, plan.more, max(plan.seeds) + 1) if q.text not in known) if plan.more else (),
+        more_platt=_each_kind("policy", plan.more_platt, first) if plan.more else (),
     )
 
 
@@ -67,8 +67,14 @@ def from_questions(asked: Sequence[Question], plan: Plan) -> Splits:
     tests = tuple(q for q, n in counted if n <= most)
     more = tuple(q for q, n in counted if most < n <= most + plan.more)
     learn, platt = tuple(order[:a]), tuple(order[a:b])
-    more = more if len(more) >= len(tests) else ()  # a few more would say less than the test
+    more = more if _as_many(more, tests) else ()  # a few more, or more of one kind, would say less than the test
     return Splits(learn if plan.study else (), learn, platt, (tests,) * len(plan.seeds), more, platt)
+
+
+def _as_many(more: Sequence[Question], tests: Sequence[Question]) -> bool:
+    """Whether there are as many of each kind."""
+    counts, tested = Counter(q.kind for q in more), Counter(q.kind for q in tests)
+    return all(counts[kind] >= n for kind, n in tested.items())
 
 
 def unseen(kind: str, count: int, seed: int) -> list[Question]:

@@ -29,17 +29,17 @@ def findings(report: Report) -> list[str]:
 
 def cells(report: Report) -> Iterator[str]:
     """Against methods that sample nothing, cell by cell of the two main tables."""
-    yield from _won(report, list(_cells(report)))
+    yield from _won(report, list(_cells(report)), "samples nothing")
 
 
 def more(report: Report) -> Iterator[str]:
     """The same on more answers, where there were more questions."""
     for r in rows(report, MORE, position="question", kind=_whole(report), method=ours(report)):
-        told = [*_won(report, list(_cells(report, MORE))), *_calibrated(report, MORE)]
+        told = [*_won(report, list(_cells(report, MORE)), "costs no further token"), *_calibrated(report, MORE)]
         yield from (f"On {r['n']:,} more answers: {line}" for line in told)
 
 
-def _won(report: Report, cells: list[list[Row]]) -> Iterator[str]:
+def _won(report: Report, cells: list[list[Row]], rivals: str) -> Iterator[str]:
     for figure in FIGURES:
         won, apart, lost = 0, 0, []
         for found in cells:
@@ -52,7 +52,7 @@ def _won(report: Report, cells: list[list[Row]]) -> Iterator[str]:
         if won or lost:
             beyond = "" if figure == "Brier score" else f", in {apart} of them by more than the intervals"  # it has none
             yield (
-                f"{ours(report)} is ahead of every other method that samples nothing (its own parts aside) in {figure} in "
+                f"{ours(report)} is ahead of every other method that {rivals} (its own parts aside) in {figure} in "
                 f"{won} of {won + len(lost)} cells{beyond}"
                 + (f"; not for {', '.join(lost)}, where the best is named." if lost else ".")
             )

@@ -39,8 +39,8 @@ def more(report: Report) -> Iterator[Table]:
     for place, (_, words) in PLACES.items():
         found = rows(report, MORE, position=place)
         if found:
-            note = f"Methods that sample nothing, on further questions. {_floor(found)}"
-            yield _by_kind(f"More answers ({found[0]['n']:,}), {words}", note, found)
+            note = f"Methods that cost no token beyond the answer's own, on further questions. {_floor(found)}"
+            yield _by_kind(f"More answers ({found[0]['questions']:,}), {words}", note, found)
 
 
 def _by_kind(title: str, note: str, found: list[Row]) -> Table:
@@ -198,10 +198,10 @@ def studies(report: Report) -> Iterator[Table]:
         for study in names(rows(report, name), "study"):
             found = rows(report, name, study=study)
             own = {k: v for k, v in OF_STUDIES.items() if any(r.get(k) is not None for r in found)}
-            header = ("kind", "position", "method", "n", "ECE %", "AUROC %", "Brier", *own.values(), "tokens", "ms")
+            header = ("kind", "position", "method", "n", "ECE %", "AUROC %", "Brier", *own.values())
             cells = [
                 (r["kind"], r["position"], r["method"], str(r["n"]), _interval(r, "ece"), _interval(r, "auroc"))
-                + (_number(r["brier"], 3), *(_own(r, k) for k in own), _number(r["tokens"], 0), _milliseconds(r))
+                + (_number(r["brier"], 3), *(_own(r, k) for k in own))
                 for r in found
             ]
             yield _table(f"{title}: {study}", "", header, cells, 2)

@@ -1,5 +1,6 @@
-"""The two main tables once more on many more answers, for methods that sample nothing: an ECE of a few hundred answers is
-mostly noise, and what these methods say costs next to nothing."""
+"""The two main tables once more on many more answers, for methods that cost no token beyond the answer's own.
+
+Of an ECE of a few hundred answers half is noise, and what these methods say costs next to nothing."""
 
 from __future__ import annotations
 
