@@ -1,4 +1,4 @@
-"""Other bases for the study of labels from another model, made from the base in a minute or two and seeded.
+"""Other bases for the study of labels from another model, made from the base in a few minutes and seeded.
 
 Both keep the base's tokenizer. ``smaller`` leaves out every third layer; ``converted`` puts the weights into the Qwen3
 architecture, whose normalised queries and keys change what they compute. Both are then trained a little on the generated
