@@ -55,11 +55,11 @@ class Calls:
     async def do(self, work: Callable[[Loaded, threading.Event], Result]) -> Result:
         """What ``work`` makes with a twin of the model and the event that says when to stop. A known failure is told to the
         caller in one line; a bug stays loud here and is told as such there."""
-        ending, loaded = threading.Event(), self.run.loaded
+        ending = threading.Event()
         self._under_way.add(ending)
         try:
             with _known_failures():
-                call = self._threads.submit(lambda: work(loaded if loaded.fork is None else loaded.fork(), ending))
+                call = self._threads.submit(lambda: work(self.run.loaded.twin(), ending))
                 return await asyncio.wrap_future(call)
         except asyncio.CancelledError:
             ending.set()
@@ -128,14 +128,13 @@ def _given_out(report: SolveReport) -> SolveReport:
 
 def _unused(folder: Path, numbers: Iterator[int]) -> Path:
     """An empty file of the next number that nobody has, not even another server that records there."""
-    for number in numbers:
-        path = folder.resolve() / f"{number:04}.jsonl"
+    while True:
+        path = folder.resolve() / f"{next(numbers):04}.jsonl"
         try:
             path.touch(exist_ok=False)
         except FileExistsError:
             continue
         return path
-    raise AssertionError("there is always a next number")
 
 
 def _telling(context: Context) -> Emit:

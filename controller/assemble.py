@@ -51,6 +51,14 @@ class Plan:
         return Run(loaded, self.policy, self.settings.seed)
 
 
+def at_once(settings: Settings, loaded: Loaded) -> int:
+    """How many questions are worked on at the same time; in this process each would only wait for the others."""
+    if settings.at_once > 1 and loaded.fork is None:
+        screen.warn("a model in this process answers one question at a time: --concurrency is for a server")
+        return 1
+    return settings.at_once
+
+
 def plan(config: Path | None, flags: dict[str, Any], *, default: Path | None = DEFAULT_FILE) -> Plan:
     """Settings and policy from flags, environment and files (``default`` where no ``config`` is named)."""
     settings = load_settings(config, default=default, **flags)

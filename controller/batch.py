@@ -115,10 +115,11 @@ def _succeeded(future: Future[Any]) -> bool:
 def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
     """The line of one question; it ends at its next event once ``ending`` is set."""
     asked, path = job.asked, job.trace
-    loaded = run.loaded.fork() if run.loaded.fork is not None else run.loaded
     try:
         with ExitStack() as stack:
-            solved = run_one(replace(run, loaded=loaded), asked.text, trace=open_trace(stack, path), show=stopped_by(ending))
+            solved = run_one(
+                replace(run, loaded=run.loaded.twin()), asked.text, trace=open_trace(stack, path), show=stopped_by(ending)
+            )
             return _named(solved.report(), asked)
     except EngineUnreachable:
         raise

@@ -48,6 +48,10 @@ class Loaded:
     fork: Callable[[], Loaded] | None = None
     close: Callable[[], None] | None = None
 
+    def twin(self) -> Loaded:
+        """A fork where there can be one, else itself."""
+        return self if self.fork is None else self.fork()
+
 
 @dataclass(frozen=True)
 class Check:

@@ -135,7 +135,7 @@ def test_runs_of_a_graph_that_a_host_compiled_begin_nothing() -> None:
 
 
 def test_what_a_server_began_is_what_it_would_have_written(served: Loaded) -> None:
-    engine = served.fork().engine if served.fork is not None else served.engine
+    engine = served.twin().engine
     assert isinstance(engine, WritesAhead)
     request = SampleRequest(engine.prompt_ids("Tom has 3 pens and buys 4 more. How many pens does he have?"), seed=5)
     sampling = Sampling(max_tokens=30)
@@ -148,7 +148,7 @@ def test_what_a_server_began_is_what_it_would_have_written(served: Loaded) -> No
 
 
 def test_a_server_stops_what_is_cancelled(served: Loaded) -> None:
-    engine: Any = served.fork().engine if served.fork is not None else served.engine
+    engine: Any = served.twin().engine
     sampling = Sampling(max_tokens=900, temperature=2.0)
     drawn = [SampleRequest(engine.prompt_ids("How many legs do 3 dogs have?"), seed=seed) for seed in range(16)]
     lengths = [len(segment.token_ids) for [segment] in engine.sample(drawn, sampling)]

@@ -46,9 +46,8 @@ def command(
 
 
 def _serve(trace: Path | None, flags: dict[str, Any], config: Path | None) -> None:
-    from controller import screen
     from controller.agent_tools import Calls, build_server
-    from controller.assemble import plan
+    from controller.assemble import at_once, plan
     from controller.runs import trace_paths
     from controller.tuned_for import warn_of_other_tuning
 
@@ -57,11 +56,7 @@ def _serve(trace: Path | None, flags: dict[str, Any], config: Path | None) -> No
     trace_paths(trace, 0)  # a folder that cannot be written is told now
     run = planned.load()
     warn_of_other_tuning(planned.settings, run.loaded)
-    at_once = planned.settings.at_once
-    if at_once > 1 and run.loaded.fork is None:
-        screen.warn("a model in this process answers one question at a time: --concurrency is for a server")
-        at_once = 1
-    calls = Calls(run, at_once)
+    calls = Calls(run, at_once(planned.settings, run.loaded))
     _end_when_asked(calls)
     try:
         build_server(calls, trace).run("stdio")

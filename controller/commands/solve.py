@@ -89,8 +89,8 @@ def _solve_file(
 ) -> ExitCode:
     from contextlib import ExitStack
 
-    from controller import questions, screen
-    from controller.assemble import plan
+    from controller import questions
+    from controller.assemble import at_once, plan
     from controller.batch import Job, solve_all
     from controller.output import continued, kept_rows, open_output
     from controller.runs import trace_paths
@@ -108,9 +108,5 @@ def _solve_file(
         kept = kept_rows(output, asked, run, resume)
         jobs = [Job(q, path, kept.later.get(i)) for i, (q, path) in enumerate(zip(asked, traces, strict=True))]
         stream = stack.enter_context(continued(output, kept))
-        at_once = planned.settings.at_once
-        if at_once > 1 and run.loaded.fork is None:  # each question would only wait for the others
-            screen.warn("a model in this process answers one question at a time: --concurrency is for a server")
-            at_once = 1
-        failed = solve_all(run, jobs[len(kept.first) :], stream, at_once, kept.first)
+        failed = solve_all(run, jobs[len(kept.first) :], stream, at_once(planned.settings, run.loaded), kept.first)
     return ExitCode.FAILURE if failed else ExitCode.DONE
