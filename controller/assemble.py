@@ -48,7 +48,21 @@ class Plan:
                 f"the estimator was trained on answers sampled at temperature {loaded.temperature:g}: at "
                 f"{self.policy.temperature:g} its confidences are off until the policy is tuned there"
             )
-        return Run(loaded, self.policy, self.settings.seed)
+        return Run(loaded, self._weighable(loaded), self.settings.seed)
+
+    def _weighable(self, loaded: Loaded) -> Policy:
+        """The policy, without second opinions where nobody asked for them and the estimator cannot weigh them. UsageError
+        where somebody did."""
+        from graphs.instruments import check_opinions
+
+        try:
+            check_opinions(self.policy, loaded.scorer)
+        except ValueError as e:
+            if self.settings.policy is not None or self.settings.opinions is not None:
+                raise UsageError(f"policy: {e}") from None
+            screen.warn("this estimator cannot weigh second opinions, so none are asked for: train --combine fits that")
+            return self.policy.model_copy(update={"opinions": 0})
+        return self.policy
 
 
 def at_once(settings: Settings, loaded: Loaded) -> int:

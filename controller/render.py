@@ -13,7 +13,7 @@ from rich.text import Text
 
 from controller.safe import visible
 from controller.theme import ACCENT, UNICODE, Levels, Symbols, bar_width
-from graphs.events import Header, LookaheadEvent, ResultEvent, RevisionEvent, SegmentEvent
+from graphs.events import Header, LookaheadEvent, OpinionsEvent, ResultEvent, RevisionEvent, SegmentEvent
 from graphs.what_if import WhatIf
 
 INDENT = 3
@@ -81,7 +81,7 @@ def paragraph(number: int, text: str, note: str = "") -> RenderableType:
 def segment_note(event: SegmentEvent) -> str:
     """What is special about a segment, in a few words."""
     notes = ["written again"] if event.purpose == "revision" else []
-    notes += ["from the look-ahead"] if event.reused else []
+    notes += ["a fresh answer"] if event.purpose == "opinion" else ["from the look-ahead"] if event.reused else []
     notes += ["cut off at the token limit"] if event.stop == "length" else []
     return f"({', '.join(notes)})" if notes else ""
 
@@ -116,6 +116,24 @@ def revision(event: RevisionEvent, look: Look) -> RenderableType:
     for i, text in enumerate(event.rejected):
         line = Text(f"{s.rejected} {event.cut + i + 1} ", style="dim", no_wrap=True, overflow="ellipsis")
         lines.append(line.append(" ".join(visible(text).split()), style="strike"))
+    return _indented(*lines)
+
+
+def opinions(event: OpinionsEvent, look: Look) -> RenderableType:
+    """How many fresh answers agree, what each says, and what that made of the confidence."""
+    s, agreeing = look.symbols, sum(o.agrees for o in event.others)
+    line = Text(
+        f"{agreeing} of {_counted(len(event.others), 'fresh answer agrees', 'fresh answers agree')}  {s.arrow} ", style="dim"
+    )
+    line.append(f"{event.weighed:.2f}", style=f"bold {look.levels.colour(event.weighed)}")
+    lines: list[RenderableType] = [line]
+    for i, other in enumerate(event.others, start=1):
+        said = "says nothing" if other.answer is None else visible(other.answer)
+        mark = s.finish if i == event.kept else s.separator
+        text = Text(f"{mark} {said}", style="bold" if i == event.kept else "dim", no_wrap=True, overflow="ellipsis")
+        lines.append(text.append(f"  {other.weighed:.2f}", style="dim"))
+    if event.kept:
+        lines.append(Text("this one is surer, and is taken instead", style=f"italic {ACCENT}"))
     return _indented(*lines)
 
 

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     temperature: float | None = None
     budget: int | None = None
     accept: float | None = None
+    opinions: int | None = None
 
     @field_validator("position")
     @classmethod
@@ -90,8 +91,10 @@ class Settings(BaseSettings):
     @property
     def policy_changes(self) -> dict[str, Any]:
         """What the settings override in the policy, by the policy's own names."""
-        named = {k: getattr(self, k) for k in ("position", "temperature", "budget", "accept")}
+        named = {k: getattr(self, k) for k in ("position", "temperature", "budget", "accept", "opinions")}
         changes = {k: v for k, v in named.items() if v is not None}
+        if self.temperature == 0:
+            changes.setdefault("opinions", 0)  # greedy answers are all the same one
         if self.lookahead is not None:
             changes["width"], changes["depth"] = parse_lookahead(self.lookahead)
         return changes

@@ -21,6 +21,7 @@ class Symbols:
     empty: str
     keep: str
     revise: str
+    consult: str
     abstain: str
     finish: str
     rejected: str
@@ -30,11 +31,17 @@ class Symbols:
     separator: str
 
     def of_action(self, action: str) -> str:
-        return {"continue": self.keep, "revise": self.revise, "abstain": self.abstain, "finish": self.finish}[action]
+        return {
+            "continue": self.keep,
+            "revise": self.revise,
+            "consult": self.consult,
+            "abstain": self.abstain,
+            "finish": self.finish,
+        }[action]
 
 
-UNICODE = Symbols("█", "▓", "▒", "·", "↓", "↺", "■", "✓", "✗", "◇", "→", "–", "·")
-ASCII = Symbols("#", "=", "-", ".", "v", "~", "X", "*", "x", "?", "->", "-", "|")
+UNICODE = Symbols("█", "▓", "▒", "·", "↓", "↺", "⇄", "■", "✓", "✗", "◇", "→", "–", "·")
+ASCII = Symbols("#", "=", "-", ".", "v", "~", "&", "X", "*", "x", "?", "->", "-", "|")
 
 
 def symbols_for(console: Console) -> Symbols:

@@ -20,8 +20,9 @@ from training.atomic import is_empty
 from training.checkpoints import FILE as CHECKPOINT
 from training.combine import fit, labelled_prefixes, read
 from training.finetune import check_rows, finetune, made_so, split
-from training.labelling import DEFAULT_SAMPLING
+from training.labelling import DEFAULT_SAMPLING, sample_answers
 from training.labels import DATA, TRAIN, Labelled, read_labels, read_meta
+from training.opinions import fit_opinions
 from training.recipe import PAPER_OPTIMISER, FinetuneRecipe, Trained, finished, read_record
 from training.techniques.base import TrainingError, num_prompt
 
@@ -174,20 +175,23 @@ def _check_unseen(rows: list[Labelled], asked: list[Question], tokenizer: Any) -
 def _combine(
     base: Path, out: Path, asked: list[Question], name: str, threads: int, seed: int, drawn: Mapping[str, Any]
 ) -> None:
-    """Fit the combination on sampled answers to ``asked`` and put it beside the adapter; they are ``drawn`` as the labels were
-    (temperature, most tokens, positions), where the labels say how."""
+    """Fit the combination, and how second opinions count, on sampled answers to ``asked``, and put them beside the adapter; the
+    answers are ``drawn`` as the labels were (temperature, most tokens, positions), where the labels say how."""
+    from estimator.scorers.finece import CombinedScorer
     from estimator.scorers.readout import readout_of
     from training.atomic import write_text
 
     card = read_card(out)
     engine = local_engine(base, out, card, name=name, threads=threads)
-    amounts = {"samples": SAMPLES, "oracle": ORACLE, "oracle_k": ORACLE_SAMPLES}
     sampling = replace(DEFAULT_SAMPLING, **{k: drawn[k] for k in ("temperature", "max_tokens") if k in drawn})
     position = parse_position(drawn.get("position", "paragraph"))
-    rows = labelled_prefixes(engine, asked, **amounts, seed=seed, sampling=sampling, position=position)
-    readings = read(engine, rows, readout_of(engine, card, out))
+    groups = sample_answers(engine, asked, SAMPLES, seed, sampling, position)
+    rows = labelled_prefixes(engine, groups, oracle=ORACLE, oracle_k=ORACLE_SAMPLES, seed=seed, sampling=sampling)
+    readout = readout_of(engine, card, out)
     hashes = {"base_hash": card.base_hash, "adapter_hash": model_hash(out), "data_hash": card.data_hash}
-    write_text(out / COMBINER, fit(readings, **hashes, seed=seed).model_dump_json(indent=1) + "\n")
+    combiner = fit(read(engine, rows, readout), **hashes, seed=seed)
+    opinions = fit_opinions(groups, CombinedScorer(engine, combiner, readout))
+    write_text(out / COMBINER, combiner.model_copy(update={"opinions": opinions}).model_dump_json(indent=1) + "\n")
 
 
 def _entry(out: Path, seed: int, trained: Trained) -> dict[str, Any]:

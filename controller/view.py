@@ -19,6 +19,7 @@ from graphs.events import (
     Header,
     InterruptedEvent,
     LookaheadEvent,
+    OpinionsEvent,
     QuestionEvent,
     ResultEvent,
     RevisionEvent,
@@ -32,6 +33,7 @@ WAITING = {
     "header": "reading the question",
     "segment": "reading its confidence",
     "lookahead": "deciding",
+    "opinions": "deciding",
     "revision": "deciding",
 }
 QUESTION_INDEX = -1
@@ -75,6 +77,8 @@ class View:
                 self.print(render.paragraph(event.index + 1, event.text, render.segment_note(event)))
             case LookaheadEvent():
                 self._lookahead = event
+            case OpinionsEvent():
+                self.print(render.opinions(event, self.look), gap=True)
             case DecisionEvent():
                 self._flush(event)
             case RevisionEvent():
@@ -128,7 +132,7 @@ class View:
 
     def _next_step(self, event: Event) -> str | None:
         if isinstance(event, DecisionEvent):
-            return {"continue": "writing", "revise": "writing it again"}.get(event.action)
+            return {"continue": "writing", "revise": "writing it again", "consult": "hearing fresh answers"}.get(event.action)
         if isinstance(event, ScoreEvent | QuestionEvent):
             return "looking ahead" if self.looks_ahead else "deciding"
         return WAITING.get(event.event)

@@ -102,6 +102,17 @@ def same_answer(a: str, b: str, grader: Grader) -> bool:
     return bool(a.strip()) and normalise(a, grader) == normalise(b, grader)
 
 
+def meaning(answer: str) -> str:
+    """The form in which two answers to one question are compared where nobody said what sort of answer it takes: the letter
+    of an option, the one number that an answer begins with (units behind it are passed over), or else its words."""
+    if (letter := _letter(answer)) is not None:
+        return letter
+    plain = _plain_numbers(answer).strip()
+    number = _NUMBER.match(plain)
+    alone = number is not None and not re.search(r"\d", plain[number.end() :])
+    return normalise(answer, Grader.NUMBER if alone else Grader.ALIAS)
+
+
 def names(answer: str, alias: str) -> bool:
     """Whether an answer in a few words gives an alias: as whole words ("gin" is not in "original"), not as part of a longer
     name ("Mexico" is not in "New Mexico", nor "Henry" in "Henry 8"), and without a hedge ("Paris or London")."""
@@ -133,9 +144,7 @@ def to_number(text: str) -> Fraction | None:
     """The last number of a text, or None if there is none. Signs, commas, decimals, exponents, fractions, mixed numbers and
     LaTeX fractions are read; units, currency and the percent sign are passed over (50% is 50). A number of more than 1,000
     characters or beyond 1e999 is None."""
-    plain = _CURRENCY_AND_SPACES.sub("", text.replace("{,}", ","))
-    plain = _LATEX_FRACTION.sub(lambda m: f" {m[1] or m[3]}/{m[2] or m[4]}", plain)
-    found = list(_NUMBER.finditer(plain))
+    found = list(_NUMBER.finditer(_plain_numbers(text)))
     if not found:
         return None
     last = found[-1]
@@ -146,6 +155,12 @@ def to_number(text: str) -> Fraction | None:
     except ZeroDivisionError:
         return None
     return size if last["sign"] in (None, "+") else -size
+
+
+def _plain_numbers(text: str) -> str:
+    """Without currency and LaTeX around numbers."""
+    plain = _CURRENCY_AND_SPACES.sub("", text.replace("{,}", ","))
+    return _LATEX_FRACTION.sub(lambda m: f" {m[1] or m[3]}/{m[2] or m[4]}", plain)
 
 
 def _letter(answer: str) -> str | None:

@@ -69,7 +69,8 @@ def terms(z: NDArray[np.float64], knots: Sequence[Sequence[float]], modifiers: S
 class Combiner(BaseModel):
     """The shipped score's fitted part, by state: ``combined`` from the adapter's reading and the signals, ``signals`` from
     the signals alone, and ``mass``, how much of the adapter's distribution an interval has to take in to hold 80 % (less
-    than 80 % where that distribution is wider than it need be). The hashes name what it was fitted on."""
+    than 80 % where that distribution is wider than it need be). ``opinions``, by how many other answers a complete one is held
+    against (``estimator.opinions``); empty where none were fitted. The hashes name what it was fitted on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -81,6 +82,7 @@ class Combiner(BaseModel):
     combined: dict[str, Logistic]
     signals: dict[str, Logistic]
     mass: dict[str, float]
+    opinions: dict[int, Logistic] = {}
 
 
 def read_combiner(path: Path) -> Combiner:
@@ -93,10 +95,13 @@ def read_combiner(path: Path) -> Combiner:
         raise CombinerError(f"{path} lacks the state {missing[0]}: fit it again")
     if other := [s for s in STATES if combiner.combined[s].inputs != list(inputs_of(s))]:
         raise CombinerError(f"{path} was fitted on other inputs for the state {other[0]}: fit it again for this version")
+    if any(model.inputs != list(OPINION_INPUTS) for model in combiner.opinions.values()):
+        raise CombinerError(f"{path} was fitted on other inputs for second opinions: fit it again for this version")
     return combiner
 
 
 ADAPTER_INPUTS = ("adapter_logit", "adapter_spread")
+OPINION_INPUTS = ("own_logit", "agreeing", "agreeing_confidence", "other_confidence", "rival_confidence")
 
 
 def inputs_of(state: str) -> tuple[str, ...]:
@@ -108,7 +113,7 @@ def adapter_inputs(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Per distribution over levels its mean as a logit, and its standard deviation."""
     m = np.clip(mean(levels), 1e-4, 1 - 1e-4)
     spread = np.sqrt(np.maximum(levels @ LEVEL_VALUES**2 - m**2, 0))
-    return np.stack([_logit(m), spread], -1)
+    return np.stack([to_logit(m), spread], -1)
 
 
 class Platt(BaseModel):
@@ -129,7 +134,7 @@ class Platt(BaseModel):
         x, y = np.asarray(values, float), np.asarray(correct, float)
         if x.ndim != 1 or x.shape != y.shape or not len(x) or not (np.isfinite(x).all() and np.isin(y, (0, 1)).all()):
             raise ValueError(f"need equal, non-empty rows of finite scores and outcomes 0 or 1, got {x.shape} and {y.shape}")
-        x = _logit(x) if logit else x
+        x = to_logit(x) if logit else x
         centre, scale = float(x.mean()), float(max(x.std(), 1e-9))
         target = np.where(y == 1, (y.sum() + 1) / (y.sum() + 2), 1 / ((1 - y).sum() + 2))
         z = np.tile((x - centre) / scale, 2)[:, None]
@@ -144,9 +149,9 @@ class Platt(BaseModel):
     def __call__(self, values: ArrayLike) -> NDArray[np.float64]:
         """Probabilities for scores."""
         x = np.asarray(values, float)
-        return self.model((_logit(x) if self.logit else x)[:, None])
+        return self.model((to_logit(x) if self.logit else x)[:, None])
 
 
-def _logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def to_logit(p: NDArray[np.float64]) -> NDArray[np.float64]:
     clipped = np.clip(p, 1e-4, 1 - 1e-4)
     return np.log(clipped / (1 - clipped))

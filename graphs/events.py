@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
 Outcome = Literal["answered", "abstained", "budget_spent"]
-Purpose = Literal["answer", "revision"]
-Act = Literal["continue", "revise", "abstain", "finish"]
+Purpose = Literal["answer", "revision", "opinion"]
+Act = Literal["continue", "revise", "abstain", "finish"]  # of a paragraph that the result shows
 
 
 class Record(BaseModel):
@@ -63,12 +63,13 @@ class SegmentEvent(Record):
     logprobs: list[float]
     entropies: list[float]
     stop: Literal["position", "end", "length"]
-    reused: bool = False  # it was a look-ahead branch: its tokens are counted there
+    reused: bool = False  # it was a look-ahead branch or a second opinion: its tokens are counted there
     seconds: float
 
 
 class ScoreEvent(Record):
-    """The segment at ``index`` was scored (no tokens and no time if it was a look-ahead branch, scored there)."""
+    """The segment at ``index`` was scored (no tokens and no time if it was a look-ahead branch or of a second opinion, scored
+    there)."""
 
     event: Literal["score"] = "score"
     index: int
@@ -101,19 +102,47 @@ class LookaheadEvent(Record):
     seconds: float
 
 
+class OtherAnswer(Record):
+    """A fresh answer to the question: its text, its final answer and its score (both None where it was cut off or states
+    none), whether it agrees with the answer in doubt, and its confidence held against all the others."""
+
+    text: str
+    answer: str | None
+    agrees: bool
+    tokens: int
+    score: Score | None
+    weighed: float
+
+
+class OpinionsEvent(Record):
+    """The complete answer that ends with the segment at ``index`` was held against others. ``weighed`` is its own confidence
+    after that. ``kept`` is 0 where it stays, or else the number (from 1) of the other that takes its place: its segments
+    and scores follow."""
+
+    event: Literal["opinions"] = "opinions"
+    index: int
+    others: list[OtherAnswer]
+    weighed: float
+    kept: int
+    tokens: int
+    scored_tokens: int
+    seconds: float
+
+
 class DecisionEvent(Record):
     """What was decided after the segment at ``index`` (-1: the question), and from what (see
     ``graphs.policy.Standing``)."""
 
     event: Literal["decision"] = "decision"
     index: int
-    action: Act
+    action: Act | Literal["consult"]
     reason: str
     cut: int | None = None
     scores: list[float]
     finished: bool
     stated: bool = True
     full: bool = False
+    consulted: bool = False
     spent: int
     revisions: int
 
@@ -141,9 +170,9 @@ class ParagraphResult(Record):
 class ResultEvent(Record):
     """How it ended, with everything that ``solve --json`` prints besides the header's fields.
 
-    ``tokens`` counts by what they were generated for: ``answer``, ``revised`` (resampled), ``lookahead`` (a branch that
-    was kept counts here only); ``scoring`` counts tokens that the adapter read. The texts of the paragraphs, joined
-    without anything between, are the answer.
+    ``tokens`` counts by what they were generated for: ``answer``, ``revised`` (resampled), ``lookahead`` (branches and
+    second opinions; one that was kept counts here only); ``scoring`` counts tokens that the adapter read. The texts of the
+    paragraphs, joined without anything between, are the answer.
     """
 
     event: Literal["result"] = "result"
@@ -167,6 +196,7 @@ Event = Annotated[
     | SegmentEvent
     | ScoreEvent
     | LookaheadEvent
+    | OpinionsEvent
     | DecisionEvent
     | RevisionEvent
     | ResultEvent

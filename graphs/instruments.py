@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from estimator import bci
+from estimator.calibration import Logistic
 from estimator.engines.base import Engine, SampleRequest, Sampling
-from estimator.positions import parse_position
+from estimator.positions import cut, parse_position
 from estimator.scorers.base import Scorer
 from estimator.types import Answer, Confidence, Segment
 from graphs.ahead import Ahead
 from graphs.policy import Policy
 
 SEGMENT_TOKENS = 256  # one segment at most; an answer whose segment stops for it simply goes on with another
+FIRST_OPINION = 1000  # far from the indices of revisions and look-aheads: an opinion repeats none of their samples
+
+
+def check_opinions(policy: Policy, scorer: Scorer) -> None:
+    """ValueError where the policy asks for more or fewer opinions than the estimator can weigh."""
+    if policy.opinions and policy.opinions not in scorer.opinions:
+        known = ", ".join(map(str, sorted(scorer.opinions))) or "none"
+        remedy = "controller train --combine fits them" if not scorer.opinions else "ask for one of these"
+        raise ValueError(f"opinions = {policy.opinions}, and the estimator can weigh {known}: {remedy}, or set opinions = 0")
 
 
 class MeteredScorer:
@@ -29,6 +39,10 @@ class MeteredScorer:
     @property
     def name(self) -> str:
         return self.scorer.name
+
+    @property
+    def opinions(self) -> Mapping[int, Logistic]:
+        return self.scorer.opinions
 
     def score(self, answers: Sequence[Answer]) -> list[Confidence]:
         started, scored_before = self.clock(), self.engine.usage.scored
@@ -49,6 +63,9 @@ class Instruments:
     seed: int
     clock: Callable[[], float]
     ahead: Ahead = field(default_factory=Ahead)
+
+    def __post_init__(self) -> None:
+        check_opinions(self.policy, self.scorer)
 
     def meter(self) -> MeteredScorer:
         return MeteredScorer(self.scorer, self.engine, self.clock)
@@ -79,6 +96,16 @@ class Instruments:
         sampling = self._sampling(room)
         tree = bci.look_ahead(self.engine, meter, answer, policy.width, policy.depth, sampling, self.seed, room=room)
         return tree, self.clock() - started
+
+    def fresh_answers(self, question: Answer, room: int) -> tuple[list[Answer], float]:
+        """The policy's number of fresh answers to ``question``, cut at their calibration positions, and the seconds they
+        took; all together within ``room``."""
+        started, count = self.clock(), self.policy.opinions
+        request = SampleRequest(question.token_ids, n=count, seed=self.seed, first_index=FIRST_OPINION)
+        sampling = Sampling(self.policy.temperature, min(room // count, self.context_room(question)))
+        written, position = self.engine.sample([request], sampling)[0], parse_position(self.policy.position)
+        answers = [Answer(question.prompt_ids, tuple(cut(s, position, self.engine.table))) for s in written]
+        return answers, self.clock() - started
 
     def _sampling(self, room: int) -> Sampling:
         return Sampling(self.policy.temperature, min(SEGMENT_TOKENS, room), parse_position(self.policy.position))

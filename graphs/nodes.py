@@ -2,6 +2,7 @@
 
     read -> [look_ahead] -> decide -> generate -> estimate -> [look_ahead] -> decide -> ... -> finish | abstain
                                    -> revise   -> estimate -> [look_ahead] -> compare -> decide
+                                   -> consult  -> decide
 
 A node takes the state and returns what changes in it, and tells what happened through ``emit``. Nothing here knows
 LangGraph.
@@ -13,10 +14,12 @@ from dataclasses import asdict, dataclass
 
 from estimator.answers import final_answer
 from estimator.types import Answer, Segment
+from graphs.consultation import consult, hear, steps_of
 from graphs.events import (
     DecisionEvent,
     Emit,
     LookaheadEvent,
+    OpinionsEvent,
     Purpose,
     QuestionEvent,
     RevisionEvent,
@@ -71,6 +74,7 @@ class Nodes:
             "branch": None,
             "rejected": None,
             "revisions": 0,
+            "consulted": False,
             "tokens": {"answer": 0, "revised": 0, "lookahead": 0, "scoring": meter.scored_tokens},
             "seconds": {"generate": 0.0, "score": meter.seconds},
             "started": started,
@@ -174,6 +178,36 @@ class Nodes:
             "revisions": cut_state["revisions"],
         }
 
+    def consult(self, state: State) -> Update:
+        """Hold the complete answer against fresh ones, and go on with whichever is surest then."""
+        use, meter, said = self.use, self.use.meter(), self._final_answer(state)
+        assert said is not None, "nobody is asked about an answer that states nothing"
+        fresh, seconds = use.fresh_answers(answer_of(state).upto(0), use.policy.budget - spent(state))
+        heard = consult(said, in_force(state["steps"][-1]), hear(fresh, use.engine, meter), use.scorer)
+        taken = [] if heard.taken is None else steps_of(heard.taken, use.engine, meter)
+        self.emit(
+            OpinionsEvent(
+                index=last_index(state),
+                others=heard.records(),
+                weighed=heard.weighed[0],
+                kept=heard.kept,
+                tokens=heard.num_tokens,
+                scored_tokens=meter.scored_tokens,
+                seconds=seconds + meter.seconds,
+            )
+        )
+        for index, step in enumerate(taken):
+            self._tell(index, step, "opinion", seconds=0.0, reused=True)
+            assert step["score"] is not None, "a fresh answer is scored where it ends each paragraph"
+            self.emit(ScoreEvent(index=index, score=Score(**step["score"]), scored_tokens=0, seconds=0.0))
+        after: State = {**state, "steps": [state["steps"][0], *taken]} if taken else state
+        return {
+            "steps": with_last_step(after, adjusted=heard.weighed[heard.kept]),
+            "branch": None,
+            "consulted": True,
+            **counted(state, lookahead=heard.num_tokens, scoring=meter.scored_tokens, generate=seconds, score=meter.seconds),
+        }
+
     def finish(self, state: State) -> Update:
         """Give the answer out."""
         return self._conclude(state, self._final_answer(state))
@@ -195,11 +229,22 @@ class Nodes:
 
     def _write(self, state: State, segment: Segment, purpose: Purpose, *, seconds: float, reused: bool = False) -> Update:
         """Append a segment to the answer."""
-        written, text = segment_state(segment), self.use.engine.decode(segment.token_ids)
+        step = StepState(
+            segment=segment_state(segment),
+            text=self.use.engine.decode(segment.token_ids),
+            score=None,
+            adjusted=None,
+            decision=None,
+        )
         attempt = state["revisions"] if purpose == "revision" else 0
-        event = {**written, "text": text, "purpose": purpose, "attempt": attempt, "reused": reused, "seconds": seconds}
-        self.emit(SegmentEvent.model_validate({"index": len(state["steps"]) - 1, **event}))
-        step = StepState(segment=written, text=text, score=None, adjusted=None, decision=None)
+        self._tell(len(state["steps"]) - 1, step, purpose, attempt=attempt, reused=reused, seconds=seconds)
         count = 0 if reused else len(segment.token_ids)  # a look-ahead branch was counted when it was sampled
         counters = counted(state, **{"answer" if purpose == "answer" else "revised": count}, generate=seconds)
         return {"steps": [*state["steps"], step], **counters}
+
+    def _tell(
+        self, index: int, step: StepState, purpose: Purpose, *, attempt: int = 0, reused: bool = False, seconds: float
+    ) -> None:
+        assert step["segment"] is not None, "only a segment is written"
+        told = {"index": index, "text": step["text"], "purpose": purpose, "attempt": attempt, "reused": reused}
+        self.emit(SegmentEvent.model_validate({**step["segment"], **told, "seconds": seconds}))

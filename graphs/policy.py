@@ -1,4 +1,5 @@
-"""When to go on, revise, abstain or finish: a frozen policy and one pure function over what has been measured.
+"""When to go on, revise, ask for second opinions, abstain or finish: a frozen policy and one pure function over what has
+been measured.
 
 Live runs, tuning and replay all call the same ``decide``.
 """
@@ -14,12 +15,14 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from estimator.engines.base import COLDEST
+from estimator.opinions import HOPELESS, SURE
 from estimator.positions import parse_position
 
 
 class Action(StrEnum):
     CONTINUE = "continue"
     REVISE = "revise"
+    CONSULT = "consult"
     ABSTAIN = "abstain"
     FINISH = "finish"
 
@@ -33,7 +36,8 @@ class Policy(BaseModel):
     ``give_up``: below it on the question itself the run ends before anything is written. ``max_revisions`` bounds
     resampling, ``budget`` all tokens of an answer: written, revised and looked ahead. ``width``, ``depth`` and
     ``alpha`` are BCI's w, d and alpha (paper, equation 3); ``position`` is as in
-    ``estimator.positions.parse_position``.
+    ``estimator.positions.parse_position``. ``opinions``: how many fresh answers a complete one is held against (0 switches
+    that off) where its confidence is neither below ``hopeless`` nor as high as ``sure``; once a run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +54,9 @@ class Policy(BaseModel):
     depth: int = Field(default=0, ge=0, le=8)
     alpha: float = Field(default=0.5, ge=0, le=1)
     position: str = "paragraph"
+    opinions: int = Field(default=0, ge=0, le=16)
+    hopeless: float = Field(default=HOPELESS, ge=0, le=1)
+    sure: float = Field(default=SURE, ge=0, le=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -62,6 +69,8 @@ class Policy(BaseModel):
             raise ValueError(f"temperature {self.temperature:g} is too low to sample at: give 0 (greedy) or {COLDEST} at least")
         if (self.width == 0) != (self.depth == 0):
             raise ValueError("width and depth of the look-ahead are both 0 (off) or both at least 1")
+        if self.opinions and not self.temperature:
+            raise ValueError("opinions at temperature 0 would all be the same answer: give 0 opinions or a temperature")
         parse_position(self.position)
         return self
 
@@ -71,7 +80,7 @@ class Standing:
     """What a decision is made from. ``scores`` are the confidences in force (adjusted where looked ahead),
     ``scores[0]`` of the question and ``scores[i]`` after the i-th segment; ``finished`` says that the answer is
     complete, ``stated`` that a final answer can be read from it, ``full`` that the model's context has no room for more;
-    ``spent`` counts all tokens so far."""
+    ``spent`` counts all tokens so far; ``consulted`` says that second opinions have been heard."""
 
     scores: tuple[float, ...]
     finished: bool
@@ -79,6 +88,7 @@ class Standing:
     revisions: int
     stated: bool = True
     full: bool = False
+    consulted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,7 @@ class Decision:
 def decide(standing: Standing, policy: Policy) -> Decision:
     """What to do next, given the confidences so far. Pure: the same standing and policy give the same decision.
 
-    It always comes to an end: going on spends budget, revising spends revisions.
+    It always comes to an end: going on spends budget, revising spends revisions, and opinions are heard once.
     """
     if standing.finished:
         return _when_complete(standing, policy)
@@ -112,6 +122,8 @@ def _when_complete(standing: Standing, policy: Policy) -> Decision:
     now = standing.scores[-1]
     if not standing.stated:
         return Decision(Action.ABSTAIN, "the answer is complete but states no final answer")
+    if _in_doubt(standing, policy):
+        return Decision(Action.CONSULT, f"complete, and {now:.2f} leaves doubt")
     if now >= policy.accept:
         return Decision(Action.FINISH, f"complete, and {now:.2f} reaches the acceptance threshold {policy.accept:.2f}")
     why = "complete, but {} is below the acceptance threshold {}".format(*_apart(now, policy.accept))
@@ -120,6 +132,13 @@ def _when_complete(standing: Standing, policy: Policy) -> Decision:
     if standing.revisions >= policy.max_revisions:
         return Decision(Action.ABSTAIN, f"{why} and no revision is left")
     return _revise(standing, why)
+
+
+def _in_doubt(standing: Standing, policy: Policy) -> bool:
+    """Whether second opinions are worth asking for, and the budget lets each be as long as all that was written so far."""
+    open_to_doubt = policy.hopeless <= standing.scores[-1] < policy.sure
+    affordable = standing.spent * (1 + policy.opinions) <= policy.budget
+    return policy.opinions > 0 and open_to_doubt and affordable and not standing.consulted
 
 
 def _at_the_question(now: float, policy: Policy) -> Decision:

@@ -32,6 +32,7 @@ from graphs.state import Ask, State, Update
 from graphs.trace import fingerprint
 
 NODES_A_STEP = 5  # revise, estimate, look_ahead, compare, decide
+NODES_TO_CONSULT = 2  # consult, decide: once a run
 Clock = Callable[[], float]
 Graph = StateGraph[State, Any, Ask, State]
 
@@ -77,7 +78,7 @@ def _machine(looking_ahead: bool) -> CompiledStateGraph[State, Nodes, Ask, State
 
 def _wired(graph: Graph, action: Callable[[str], Any], looking_ahead: bool) -> Graph:
     """The nodes, each doing what ``action`` gives for its name, and what follows what."""
-    for name in ("read", "generate", "revise", "estimate", "compare", "decide", "abstain", "finish"):
+    for name in ("read", "generate", "revise", "estimate", "compare", "decide", "consult", "abstain", "finish"):
         graph.add_node(name, action(name))
     graph.add_edge(START, "read")
     graph.add_edge("generate", "estimate")
@@ -91,7 +92,8 @@ def _wired(graph: Graph, action: Callable[[str], Any], looking_ahead: bool) -> G
         graph.add_edge("read", "decide")
         graph.add_conditional_edges("estimate", after_measuring, ["compare", "decide"])
     graph.add_edge("compare", "decide")
-    graph.add_conditional_edges("decide", after_deciding, ["generate", "revise", "abstain", "finish"])
+    graph.add_edge("consult", "decide")
+    graph.add_conditional_edges("decide", after_deciding, ["generate", "revise", "consult", "abstain", "finish"])
     graph.add_edge("abstain", END)
     graph.add_edge("finish", END)
     return graph
@@ -171,7 +173,7 @@ def _header(question: str, engine: Engine, scorer: Scorer, policy: Policy, seed:
 def _config(policy: Policy) -> RunnableConfig:
     # Each round writes at least one token or takes one revision, so the policy itself ends the run before this limit
     # does.
-    return RunnableConfig(recursion_limit=NODES_A_STEP * (policy.budget + policy.max_revisions + 2))
+    return RunnableConfig(recursion_limit=NODES_A_STEP * (policy.budget + policy.max_revisions + 2) + NODES_TO_CONSULT)
 
 
 @contextmanager

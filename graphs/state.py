@@ -79,6 +79,7 @@ class State(TypedDict):
     branch: BranchState | None
     rejected: RejectedState | None
     revisions: int
+    consulted: bool
     tokens: dict[str, int]
     seconds: dict[str, float]
     started: float
@@ -178,4 +179,5 @@ def standing_of(state: State, *, stated: bool, full: bool) -> Standing:
         revisions=state["revisions"],
         stated=stated,
         full=full,
+        consulted=state["consulted"],
     )

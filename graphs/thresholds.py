@@ -47,11 +47,16 @@ def outcomes_at(events: Sequence[Event], threshold: float, decode: Decode | None
             path, cut_off = [*path[: event.index], event], path[event.index :]
         elif isinstance(event, RevisionEvent) and event.kept == "old":
             path = [*path[: event.cut], *cut_off]
-        elif isinstance(event, DecisionEvent) and event.finished and event.stated and event.scores[-1] >= threshold:
+        elif isinstance(event, DecisionEvent) and _would_accept(event, threshold):
             return Ending("answered", final_answer(_text(path, decode)), event.scores[-1])
         elif isinstance(event, ResultEvent):
             return Ending(event.outcome, event.answer, event.confidence)
     raise ValueError("the run was cut off before its end")
+
+
+def _would_accept(event: DecisionEvent, threshold: float) -> bool:
+    """Where second opinions are asked for nothing is accepted yet, whatever the threshold."""
+    return event.finished and event.stated and event.action != "consult" and event.scores[-1] >= threshold
 
 
 def _check_threshold(events: Sequence[Event], threshold: float) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from graphs.events import DecisionEvent, Event, LookaheadEvent, Outcome, SegmentEvent
+from graphs.events import DecisionEvent, Event, LookaheadEvent, OpinionsEvent, Outcome, SegmentEvent
 from graphs.policy import Action, Decision, Policy, Standing, decide
 from graphs.trace import Trace, TraceError
 from graphs.validation import first_problem
@@ -20,6 +20,8 @@ from graphs.validation import first_problem
 SHAPES_TEXT = ("temperature", "position", "width", "depth")
 # So it would with one of these where the run looked ahead: they choose the best branch, which the answer goes on with.
 SHAPES_LOOK_AHEAD = ("alpha", "budget")
+# Second opinions would have been others, or of another length.
+SHAPES_OPINIONS = ("opinions", "budget")
 SAME = "same"
 
 
@@ -76,9 +78,12 @@ def _one(event: DecisionEvent, recorded: Policy, policy: Policy, total: int, *, 
     decision = decide(_standing(event), policy)
     if decision.action in (Action.ABSTAIN, Action.FINISH):
         return _ended(event, decision, total)
-    if decision.action is action and decision.cut == event.cut:
+    other = _differing(recorded, policy, SHAPES_OPINIONS) if decision.action is action is Action.CONSULT else None
+    if decision.action is action and decision.cut == event.cut and other is None:
         return WhatIf(event.index, action, action, True, SAME)
-    return WhatIf(event.index, action, decision.action, False, f"{_would(decision)} at {place}: unknown from this trace")
+    differently = "" if other is None else f" with {other} = {getattr(policy, other)}"
+    text = f"{_would(decision)} at {place}{differently}: unknown from this trace"
+    return WhatIf(event.index, action, decision.action, False, text)
 
 
 def _ended(event: DecisionEvent, decision: Decision, total: int) -> WhatIf:
@@ -95,7 +100,10 @@ def _ended(event: DecisionEvent, decision: Decision, total: int) -> WhatIf:
 
 def _other_text(recorded: Policy, policy: Policy) -> str | None:
     """The first setting by which the text would have been another one, if any."""
-    names = SHAPES_TEXT + (SHAPES_LOOK_AHEAD if recorded.width else ())
+    return _differing(recorded, policy, SHAPES_TEXT + (SHAPES_LOOK_AHEAD if recorded.width else ()))
+
+
+def _differing(recorded: Policy, policy: Policy, names: Sequence[str]) -> str | None:
     return next((n for n in names if getattr(recorded, n) != getattr(policy, n)), None)
 
 
@@ -107,13 +115,14 @@ def _recorded_policy(trace: Trace) -> Policy:
 
 
 def _standing(event: DecisionEvent) -> Standing:
-    return Standing(tuple(event.scores), event.finished, event.spent, event.revisions, event.stated, event.full)
+    known = (event.stated, event.full, event.consulted)
+    return Standing(tuple(event.scores), event.finished, event.spent, event.revisions, *known)
 
 
 def _tokens(events: Sequence[Event]) -> int:
     """All tokens that the run generated."""
     written = sum(len(e.token_ids) for e in events if isinstance(e, SegmentEvent) and not e.reused)
-    return written + sum(e.tokens for e in events if isinstance(e, LookaheadEvent))
+    return written + sum(e.tokens for e in events if isinstance(e, LookaheadEvent | OpinionsEvent))
 
 
 def _place(index: int) -> str:
@@ -124,6 +133,7 @@ def _would(decision: Decision) -> str:
     past = {
         Action.CONTINUE: "would have gone on",
         Action.REVISE: f"would have revised from paragraph {(decision.cut or 0) + 1}",
+        Action.CONSULT: "would have asked for second opinions",
         Action.ABSTAIN: "would have abstained",
         Action.FINISH: "would have finished",
     }

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from estimator.calibration import OPINION_INPUTS, Logistic
 from estimator.engines.scripted import ScriptedEngine, last_mentioned
 from estimator.scorers.scripted import ScriptedScorer
 from graphs.events import Event, Header, ResultEvent
@@ -24,11 +25,14 @@ QUESTION = "What is 2 + 3?"
 GOOD = ["Add the numbers.", "That is right: 5.", "#### 5"]
 BAD = ["Add the numbers.", "That is wrong: 6.", "#### 6"]
 VALUES = {"Add": 0.6, "right": 0.9, "wrong": 0.1}
+# Second opinions count as much as one's own: one that agrees raises the confidence, a rival lowers it.
+EVEN = Logistic(inputs=list(OPINION_INPUTS), centre=[0.0] * 5, scale=[1.0] * 5, weights=[1.0, 1.0, 1.0, -1.0, -1.0], bias=0.0)
+OPINIONS = dict.fromkeys(range(1, 4), EVEN)
 
 
 def scorer_by_text(engine: ScriptedEngine, values: dict[str, float]) -> ScriptedScorer:
     read = last_mentioned(values)
-    return ScriptedScorer(lambda answer: read(engine.decode(answer.token_ids)))
+    return ScriptedScorer(lambda answer: read(engine.decode(answer.token_ids)), opinions=OPINIONS)
 
 
 def scene(*answers: list[str], values: dict[str, float] | None = None, **engine: object):
@@ -47,7 +51,7 @@ class World:
 
     def parts(self) -> tuple[ScriptedEngine, ScriptedScorer]:
         engine = ScriptedEngine({QUESTION: self.answers})
-        return engine, ScriptedScorer(lambda a: self.confidence(engine.decode(a.token_ids)))
+        return engine, ScriptedScorer(lambda a: self.confidence(engine.decode(a.token_ids)), opinions=OPINIONS)
 
     def confidence(self, text: str) -> float:
         return hashlib.sha256(f"{self.salt}{text}".encode()).digest()[0] / 255
@@ -69,6 +73,9 @@ def policies(draw: st.DrawFn, look_ahead: bool = True) -> Policy:
         depth=draw(st.integers(1, 2)) if width else 0,
         alpha=draw(st.floats(0, 1)),
         position=draw(st.sampled_from(["paragraph", "paragraph", "periodic:7"])),
+        opinions=draw(st.integers(0, 3)),
+        hopeless=draw(st.floats(0, 0.5)),
+        sure=draw(st.floats(0.5, 1)),
     )
 
 

@@ -8,10 +8,12 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from estimator.calibration import Logistic
 from estimator.engines.base import EngineError, EngineUnreachable
 from estimator.engines.scripted import ScriptedEngine
 from estimator.types import Answer
@@ -46,6 +48,7 @@ def test_an_interrupted_run_leaves_a_readable_trace(failing_call: int, failure: 
 
 class BrokenScorer:
     name = "broken"
+    opinions: Mapping[int, Logistic] = {}
 
     def score(self, answers):
         raise EngineError("the estimator's readout is not finite")

@@ -15,6 +15,7 @@ from graphs.events import (
     DecisionEvent,
     Event,
     LookaheadEvent,
+    OpinionsEvent,
     RevisionEvent,
     ScoreEvent,
     SegmentEvent,
@@ -37,7 +38,8 @@ def test_the_budget_is_never_exceeded_and_every_token_is_counted(world: World):
     written = [s for s in of(SegmentEvent, events) if not s.reused]
     assert result.tokens["answer"] == sum(len(s.token_ids) for s in written if s.purpose == "answer")
     assert result.tokens["revised"] == sum(len(s.token_ids) for s in written if s.purpose == "revision")
-    assert result.tokens["lookahead"] == sum(e.tokens for e in of(LookaheadEvent, events))
+    assert result.tokens["lookahead"] == sum(e.tokens for e in of(LookaheadEvent, events) + of(OpinionsEvent, events))
+    assert len(of(OpinionsEvent, events)) <= 1
     assert of(DecisionEvent, events)[-1].revisions <= world.policy.max_revisions
 
 
@@ -50,7 +52,8 @@ def test_the_events_reproduce_the_result(world: World):
     last = of(DecisionEvent, events)[-1]
     if result.outcome != "abstained" or last.finished:
         assert len(paragraphs) == len(result.paragraphs)
-    decision = decide(Standing(tuple(last.scores), last.finished, last.spent, last.revisions, last.stated), world.policy)
+    standing = Standing(tuple(last.scores), last.finished, last.spent, last.revisions, last.stated, last.full, last.consulted)
+    decision = decide(standing, world.policy)
     assert (decision.action, decision.reason) == (last.action, result.reason)
     assert result.confidence == last.scores[-1]
     assert (result.outcome == "answered") == (result.answer is not None) == (last.action == "finish")
@@ -60,10 +63,13 @@ def replay(events: list[Event]) -> list[dict]:
     """The paragraphs of the final answer, from the events alone."""
     path: list[dict] = []
     cut_off: list[dict] = []
+    weighed = None  # of the answer that came out of the second opinions, until it is decided about
     for event in events:
         if isinstance(event, SegmentEvent):
             path, cut_off = path[: event.index], path[event.index :]
-            path.append({"text": event.text, "tokens": len(event.token_ids), "adjusted": None})
+            path.append({"text": event.text, "tokens": len(event.token_ids), "adjusted": None, "decision": "continue"})
+        elif isinstance(event, OpinionsEvent):
+            weighed = [event.weighed, *(o.weighed for o in event.others)][event.kept]
         elif isinstance(event, ScoreEvent):
             path[event.index]["confidence"] = event.score.value
         elif isinstance(event, LookaheadEvent) and event.index >= 0:
@@ -72,6 +78,8 @@ def replay(events: list[Event]) -> list[dict]:
             path = [*path[: event.cut], *cut_off]
         elif isinstance(event, DecisionEvent) and event.index >= 0:
             path[event.index]["decision"] = event.action
+            if weighed is not None:
+                path[event.index]["adjusted"], weighed = weighed, None
     return path
 
 
@@ -138,7 +146,7 @@ def test_the_state_is_plain_json_and_every_update_key_is_declared(world: World):
         assert set(values) <= set(state.State.__annotations__)
 
 
-NODES = ("read", "generate", "estimate", "look_ahead", "compare", "decide", "revise", "finish", "abstain")
+NODES = ("read", "generate", "estimate", "look_ahead", "compare", "decide", "revise", "consult", "finish", "abstain")
 
 
 def check_updates(patch: pytest.MonkeyPatch, seen: set[str]) -> None:
@@ -164,6 +172,7 @@ def test_every_node_is_reached_by_some_run(monkeypatch):
     run(scene(BAD, GOOD), Policy())
     run(scene(BAD, GOOD), Policy(width=2, depth=1))
     run(scene(BAD), Policy(max_revisions=0, abstain=0.2))
+    run(scene(GOOD, GOOD), Policy(opinions=1, sure=1.0))
     assert seen == set(NODES)
 
 

@@ -17,6 +17,7 @@ from tests.cli_double import invoke
 from tests.training_data import answer_to, labels_of, save_base
 from training import labelling
 from training.combine import labelled_prefixes
+from training.labelling import sample_answers
 from training.labels import write_labels
 
 QUICK = ("--processes", "1", "--epochs", "1", "--rank", "4", "--dropout", "0.1", "--tokens-per-step", "800", "--every", "1")
@@ -83,17 +84,21 @@ def test_the_combination_is_fitted_on_answers_drawn_as_the_labels_were(
     write_labels(tmp_path / "labels.parquet", rows, {"hashes": {"base": model_hash(made[0])}, "settings": drawn})
     asked = [{"question": f"What is {n} times 2?", "answer": "never"} for n in range(30)]
     (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, asked)))
-    seen: list[dict[str, Any]] = []
+    seen: list[tuple[str, Any]] = []
 
-    def watched(*args: Any, **options: Any) -> Any:
-        seen.append(options)
-        return labelled_prefixes(*args, **options)
+    def watched(call: Any, **names: int) -> Any:
+        def inner(*args: Any, **options: Any) -> Any:
+            seen.extend((name, options[name] if name in options else args[at]) for name, at in names.items())
+            return call(*args, **options)
 
-    monkeypatch.setattr("controller.training.labelled_prefixes", watched)
+        return inner
+
+    monkeypatch.setattr("controller.training.sample_answers", watched(sample_answers, sampling=4, position=5))
+    monkeypatch.setattr("controller.training.labelled_prefixes", watched(labelled_prefixes, sampling=2))
     train(made, tmp_path / "out", "--combine", tmp_path / "q.jsonl", data=tmp_path / "labels.parquet")
-    [options] = seen
-    assert (options["sampling"].temperature, options["sampling"].max_tokens) == (0.7, 24)
-    assert str(options["position"]) == "periodic:5"
+    assert [(name, str(value)) for name, value in seen if name == "position"] == [("position", "periodic:5")]
+    samplings = [value for name, value in seen if name == "sampling"]
+    assert [(s.temperature, s.max_tokens) for s in samplings] == [(0.7, 24)] * 2
 
 
 def refused(done: Any, code: int, match: str) -> None:

@@ -13,11 +13,10 @@ from estimator.calibration import BOUND, Combiner, Logistic, adapter_inputs, inp
 from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.levels import interval, tilt
-from estimator.positions import Position
 from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import SIGNALS, STATES, signals, state_of
-from estimator.types import Answer, Question
-from training.labelling import DEFAULT_SAMPLING, Sampled, complete, sample_answers
+from estimator.types import Answer
+from training.labelling import DEFAULT_SAMPLING, Groups, Sampled, complete
 
 PRECISE = 32
 HELD = 0.8  # how often an interval is to hold the chance of success
@@ -52,19 +51,16 @@ def read(engine: Engine, labelled: Sequence[tuple[Answer, int, int]], readout: R
 
 def labelled_prefixes(
     engine: LocalEngine,
-    asked: Sequence[Question],
+    groups: Groups,
     *,
-    samples: int,
     oracle: int,
     oracle_k: int,
     seed: int,
     sampling: Sampling = DEFAULT_SAMPLING,
-    position: Position | None = None,
 ) -> list[tuple[Answer, int, int]]:
-    """(answer in progress, correct, k) of ``samples`` answers to each question: every prefix with its answer's outcome, and up
-    to ``oracle`` of the open ones with counts over ``oracle_k`` fresh completions. ``sampling`` and ``position`` are those of
-    the answers that will be scored."""
-    sampled = [s for group in sample_answers(engine, asked, samples, seed, sampling, position) for s in group]
+    """(answer in progress, correct, k) of sampled answers: every prefix with its answer's outcome, and up to ``oracle`` of the
+    open ones with counts over ``oracle_k`` fresh completions, drawn by ``sampling`` as the answers were."""
+    sampled = [s for group in groups for s in group]
     if len({s.correct for s in sampled}) < 2:
         outcome = "right" if sampled and sampled[0].correct else "wrong"
         raise CombineError(f"all {len(sampled)} sampled answers are {outcome}: combine on questions of mixed difficulty")

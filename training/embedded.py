@@ -1,7 +1,7 @@
 """How the shipped estimator was made: one command a stage, seeded, each stage reading what the one before left.
 
 ``python -m training.pretrain --out runs/base`` makes the base; then ``python -m training.embedded labels adapter combine
---base runs/base --runs runs --out estimator/embedded`` makes labels, adapter and combination.
+opinions --base runs/base --runs runs`` makes labels, adapter, combination and the weights of second opinions.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from pathlib import Path
 import numpy as np
 
 from estimator.artefacts import COMBINER, model_hash
+from estimator.calibration import read_combiner
 from estimator.engines.base import Sampling
 from estimator.engines.local import LocalEngine
 from estimator.loading import local_engine, read_card
+from estimator.scorers.finece import CombinedScorer
 from estimator.types import Answer, Question
 from training.combine import fit, labelled_prefixes, prefixes, read
 from training.datasets import read_questions
 from training.finetune import finetune
 from training.labelling import Sampled, monte_carlo_labels, off_policy_labels, one_sample_labels, sample_answers
 from training.labels import HELD_OUT, Labelled, data_hash, read_labels, write_labels
+from training.opinions import fit_opinions
 from training.questions import KINDS, item_of, questions, unanswerable
 from training.recipe import FinetuneRecipe
 
@@ -42,7 +45,8 @@ class Amounts:
     ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions of the combination's split, with
     ``fit_answers`` each, ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples, and ``fit_unanswerable`` questions
     that it cannot answer, and as many of GSM8K, of which it solves few, with ``fit_gsm8k_answers`` each, the further ones as
-    complete answers alone: there it is decided what is given out, and a wrong answer costs most; ``tuning``: questions of
+    complete answers alone: there it is decided what is given out, and a wrong answer costs most; ``most_opinions``: that an
+    answer can be held against; ``tuning``: questions of
     each kind to tune the policy on, drawn with ``tuning_seed``."""
 
     sampled: tuple[tuple[int, int], ...] = ((17_000, 2), (5_400, 4), (9_000, 3))
@@ -62,8 +66,9 @@ class Amounts:
     oracle_k: int = 64
     fit_unanswerable: int = 300
     fit_gsm8k_answers: int = 24
+    most_opinions: int = 4
     tuning: int = 200
-    tuning_seed: int = 28
+    tuning_seed: int = 29
     seed: int = 21
 
 
@@ -120,7 +125,8 @@ def fit_rows(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> list[
     Monte Carlo counts, and questions that it cannot answer."""
     seed, n = amounts.seed, amounts.fit_answers
     asked = [q for kind, count in zip(KINDS, amounts.fit, strict=True) for q in questions(kind, "fit", count, seed)]
-    rows = labelled_prefixes(engine, asked, samples=n, oracle=amounts.fit_oracle, oracle_k=amounts.oracle_k, seed=seed)
+    answered = sample_answers(engine, asked, n, seed)
+    rows = labelled_prefixes(engine, answered, oracle=amounts.fit_oracle, oracle_k=amounts.oracle_k, seed=seed)
     beyond = sample_answers(engine, unanswerable("fit", amounts.fit_unanswerable, seed), n, seed)
     ends: list[Sampled] = []
     if gsm8k is not None:
@@ -161,9 +167,23 @@ def combine(base: Path, adapter: Path, amounts: Amounts, gsm8k: Path | None) -> 
     (adapter / COMBINER).write_text(combiner.model_dump_json(indent=1) + "\n")
 
 
+def weigh_opinions(base: Path, adapter: Path, amounts: Amounts, gsm8k: Path | None) -> None:
+    """Fit how second opinions count, on questions like the combination's but drawn anew, and put it beside the adapter."""
+    card, combiner = read_card(adapter), read_combiner(adapter / COMBINER)
+    engine = local_engine(base, adapter, card, name="embedded", threads=2)
+    seed = amounts.seed + 4
+    asked = [q for kind, count in zip(KINDS, amounts.fit, strict=True) for q in questions(kind, "fit", count, seed)]
+    asked += unanswerable("fit", amounts.fit_unanswerable, seed)
+    if gsm8k is not None:
+        asked += read_questions(gsm8k)[amounts.gsm8k : amounts.gsm8k + amounts.fit_unanswerable]
+    groups = sample_answers(engine, asked, amounts.most_opinions + 1, seed)
+    opinions = fit_opinions(groups, CombinedScorer(engine, combiner))
+    (adapter / COMBINER).write_text(combiner.model_copy(update={"opinions": opinions}).model_dump_json(indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stages", nargs="+", choices=("labels", "adapter", "combine", "install", "questions"))
+    parser.add_argument("stages", nargs="+", choices=("labels", "adapter", "combine", "opinions", "install", "questions"))
     parser.add_argument("--base", type=Path, default=Path("runs/base"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--out", type=Path, default=Path("estimator/embedded"))
@@ -184,6 +204,8 @@ def main() -> None:
             finetune(args.base, read_labels(labels), adapter, RECIPE)
         elif stage == "combine":
             combine(args.base, adapter, amounts, args.gsm8k)
+        elif stage == "opinions":
+            weigh_opinions(args.base, adapter, amounts, args.gsm8k)
         elif stage == "questions":
             lines = (json.dumps(row) for row in tuning_questions(amounts))
             (args.runs / "tuning.jsonl").write_text("\n".join(lines) + "\n")

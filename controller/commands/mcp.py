@@ -24,6 +24,7 @@ def command(
     accept: options.Accept = None,
     budget: options.Budget = None,
     lookahead: options.Lookahead = None,
+    opinions: options.Opinions = None,
     position: options.Position = None,
     temperature: options.Temperature = None,
     model: options.Model = None,
@@ -38,6 +39,7 @@ def command(
     """Offer solve and score as tools to agents, over the Model Context Protocol on stdin and stdout."""
     flags = {
         "seed": seed, "policy": policy, "accept": accept, "budget": budget, "lookahead": lookahead,
+        "opinions": opinions,
         "position": position, "temperature": temperature, "concurrency": concurrency,
         "model": model, "estimator": estimator, "engine": engine, "base_url": base_url,
     }  # fmt: skip

@@ -53,6 +53,12 @@ Position = Annotated[
     str | None,
     typer.Option(help="Where to read confidence: paragraph, periodic:TOKENS, entropy:NATS.", rich_help_panel=_POLICY),
 ]
+Opinions = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Hold a complete answer in doubt against N fresh ones, 0 for none.", rich_help_panel=_POLICY
+    ),
+]
 Lookahead = Annotated[
     str | None,
     typer.Option(metavar="W,D", help="Look ahead with W branches, D segments deep.", rich_help_panel=_POLICY),

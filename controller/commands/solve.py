@@ -30,6 +30,7 @@ def command(
     accept: options.Accept = None,
     budget: options.Budget = None,
     lookahead: options.Lookahead = None,
+    opinions: options.Opinions = None,
     position: options.Position = None,
     temperature: options.Temperature = None,
     model: options.Model = None,
@@ -41,6 +42,7 @@ def command(
     """Answer a question, reading the model's confidence on the way; revise or abstain where it is too low."""
     flags = {
         "seed": seed, "policy": policy, "accept": accept, "budget": budget, "lookahead": lookahead,
+        "opinions": opinions,
         "position": position, "temperature": temperature, "concurrency": concurrency,
         "model": model, "estimator": estimator, "engine": engine, "base_url": base_url,
     }  # fmt: skip

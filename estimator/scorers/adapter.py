@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from estimator.calibration import Logistic
 from estimator.claims import without_claims
 from estimator.engines.base import Engine
 from estimator.levels import interval, mean
@@ -17,6 +18,7 @@ class AdapterScorer:
     """See ``estimator.scorers.base.Scorer``. Confidences stated in the text are not read."""
 
     name = "adapter"
+    opinions: Mapping[int, Logistic] = {}  # nothing is fitted here
 
     def __init__(self, engine: Engine, readout: Readout) -> None:
         self.engine, self.readout = engine, readout

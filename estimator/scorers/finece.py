@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from estimator.calibration import Combiner, adapter_inputs
+from estimator.calibration import Combiner, Logistic, adapter_inputs
 from estimator.claims import without_claims
 from estimator.engines.base import Engine
 from estimator.levels import interval, mean, tilt
@@ -23,6 +23,10 @@ class CombinedScorer:
 
     def __init__(self, engine: Engine, combiner: Combiner, readout: Readout | None = None) -> None:
         self.engine, self.combiner, self.readout = engine, combiner, readout or OneToken(engine)
+
+    @property
+    def opinions(self) -> Mapping[int, Logistic]:
+        return self.combiner.opinions
 
     def score(self, answers: Sequence[Answer]) -> list[Confidence]:
         heard = [without_claims(a, self.engine.decode) for a in answers]

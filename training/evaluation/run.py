@@ -22,6 +22,7 @@ from training.evaluation.clock import ClockedPool
 from training.evaluation.drafts import drafts
 from training.evaluation.evidence import Evidence
 from training.evaluation.methods import Measured, measure
+from training.evaluation.opinions import opinions
 from training.evaluation.ours import Oracle, own_methods
 from training.evaluation.plan import Plan
 from training.evaluation.rows import Row
@@ -79,7 +80,7 @@ def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidenc
     cases = gather(engine, store, "test", list(zip(plan.seeds, splits.tests, strict=True)), plan.sampling())
     pool = ClockedPool(engine, plan.samples, plan.temperature, seed=first + 2, max_tokens=plan.max_tokens)
     stating = taught(loaded, engine, learn, store, plan.format_steps)
-    ours = [*own_methods(loaded.scorer), *drafts(loaded.scorer, pool)]
+    ours = [*own_methods(loaded.scorer), *drafts(loaded.scorer, pool), *opinions(loaded.scorer, pool)]
     methods: list[Baseline] = [*ours, *baselines(engine, pool, stating, seed=first)]
 
     left_out: dict[str, str] = {}

@@ -14,6 +14,7 @@ from estimator.answers import final_answer, normalise
 from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.loading import base_dir, local_engine
+from estimator.opinions import HOPELESS, SURE, Opinion, weigh
 from estimator.types import Question
 from training.evaluation.evidence import Evidence
 from training.evaluation.intervals import mean_figure
@@ -21,6 +22,7 @@ from training.evaluation.rows import Row, row
 from training.labelling import Sampled, sample_answers
 
 VOTES = 8
+OPINIONS = (1, 2, 4)
 
 
 def rows(evidence: Evidence) -> list[Row]:
@@ -29,7 +31,8 @@ def rows(evidence: Evidence) -> list[Row]:
     asked = list({q.text: q for test in evidence.splits.tests for q in test}.values())
     kinds = np.array([q.kind for q in asked])
     questions = np.unique([q.text for q in asked], return_inverse=True)[1]
-    ways = evidence.store.keep("accuracy", lambda: _decoded(evidence, asked) + _chosen(evidence, asked))
+    ways = evidence.store.keep("accuracy, decoded", lambda: _decoded(evidence, asked))
+    ways = ways + evidence.store.keep("accuracy, chosen", lambda: _chosen(evidence, asked))
     out = []
     for kind in evidence.kinds:
         at = np.flatnonzero((kinds == kind) | (kind == "all"))
@@ -83,7 +86,22 @@ def _chosen(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any
     for name, picked in ways.items():
         seconds = scored if "FineCE" in name else VOTES * each
         out.append(_outcome("sampled", name, picked, first, seconds) | {"tokens": cost})
+    for count in (k for k in OPINIONS if k in evidence.scorer.opinions):
+        name = f"the surer of it and {count} fresh one{'s' * (count > 1)} where FineCE doubts it"
+        heard = [_surest(evidence, g[: count + 1], sure[i].tolist()) for i, g in enumerate(groups)]
+        used = [float(sum(map(_length, among))) for _, among in heard]
+        share = sum(len(among) for _, among in heard) / len(groups) / VOTES
+        out.append(_outcome("sampled", name, [kept for kept, _ in heard], first, share * scored) | {"tokens": used})
     return out
+
+
+def _surest(evidence: Evidence, group: Sequence[Sampled], sure: Sequence[float]) -> tuple[Sampled, Sequence[Sampled]]:
+    """The first answer, or where it is in doubt the surest of all, held against each other; and those that were needed."""
+    said = [final_answer(s.text) if s.answer.finished else None for s in group]
+    if said[0] is None or not HOPELESS <= sure[0] < SURE:
+        return group[0], group[:1]
+    weighed = weigh([Opinion.of(s, c) for s, c in zip(said, sure, strict=False)], evidence.scorer.opinions)
+    return group[weighed.index(max(weighed))], group
 
 
 def _vote(evidence: Evidence, group: Sequence[Sampled], weights: NDArray[np.float64]) -> Sampled:

@@ -1,0 +1,67 @@
+"""Second opinions: what other answers to the same question say about a complete one.
+
+Fresh answers cost tokens, so they are for answers in doubt. Each of them tells more than whether it agrees: it has a
+confidence of its own, and it may be the better answer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from estimator.answers import meaning
+from estimator.calibration import Logistic, to_logit
+from estimator.scorers.base import Scorer
+from estimator.types import Answer, Confidence
+
+# Below the one an answer is hardly ever saved, from the other on it hardly ever falls.
+HOPELESS, SURE = 0.1, 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """A complete answer as the others see it: the ``meaning`` of its final answer (``estimator.answers.meaning``; None where
+    it states none, or was cut off), and its own confidence, in [0, 1]."""
+
+    meaning: str | None
+    confidence: float
+
+    @classmethod
+    def of(cls, said: str | None, confidence: Confidence | float | None) -> Opinion:
+        """Of a final answer and the confidence after it; None and None make one that says nothing."""
+        if said is None or confidence is None:
+            return cls(None, 0.0)
+        return cls(meaning(said), confidence.value if isinstance(confidence, Confidence) else confidence)
+
+
+def read(answers: Sequence[Answer], said: Sequence[str | None], scorer: Scorer) -> list[Confidence | None]:
+    """The confidence at the end of each answer, all in one call; None where it said nothing."""
+    read = iter(scorer.score([a for a, s in zip(answers, said, strict=True) if s is not None]))
+    return [None if s is None else next(read) for s in said]
+
+
+def inputs(own: Opinion, others: Sequence[Opinion]) -> NDArray[np.float64]:
+    """``calibration.OPINION_INPUTS``: the logit of the own confidence; the share of the others that agree; and, as sums
+    over the others divided by their number, the confidences of those that agree, of those that answer something else, and of
+    the rival, the other answer that has most of it. An answer that states nothing neither agrees nor rivals."""
+    held: dict[str, float] = defaultdict(float)
+    for other in others:
+        if other.meaning is not None:
+            held[other.meaning] += other.confidence / len(others)
+    agreeing = held.pop(own.meaning, 0.0) if own.meaning is not None else 0.0
+    share = sum(o.meaning == own.meaning is not None for o in others) / len(others)
+    start = float(to_logit(np.array(own.confidence)))
+    return np.array([start, share, agreeing, sum(held.values()), max(held.values(), default=0.0)])
+
+
+def weigh(answers: Sequence[Opinion], fitted: Mapping[int, Logistic]) -> list[float]:
+    """The confidence of each answer, held against all the others; 0 for one that states nothing.
+
+    ``fitted`` has a model for each number of others (``Combiner.opinions``); KeyError where it has none for this one."""
+    model = fitted[len(answers) - 1]
+    rows = np.array([inputs(a, [*answers[:i], *answers[i + 1 :]]) for i, a in enumerate(answers)])
+    return [0.0 if a.meaning is None else float(p) for a, p in zip(answers, model(rows), strict=True)]
