@@ -122,18 +122,16 @@ def revision(event: RevisionEvent, look: Look) -> RenderableType:
 def opinions(event: OpinionsEvent, look: Look) -> RenderableType:
     """How many fresh answers agree, what each says, and what that made of the confidence."""
     s, agreeing = look.symbols, sum(o.agrees for o in event.others)
-    line = Text(
-        f"{agreeing} of {_counted(len(event.others), 'fresh answer agrees', 'fresh answers agree')}  {s.arrow} ", style="dim"
-    )
+    asked = _counted(len(event.others), "fresh answer agrees", "fresh answers agree")
+    line = Text(f"{agreeing} of {asked}  {s.arrow} ", style="dim")
     line.append(f"{event.weighed:.2f}", style=f"bold {look.levels.colour(event.weighed)}")
     lines: list[RenderableType] = [line]
     for i, other in enumerate(event.others, start=1):
-        said = "says nothing" if other.answer is None else visible(other.answer)
+        said = "says nothing" if other.answer is None else " ".join(visible(other.answer).split())
         mark = s.finish if i == event.kept else s.separator
         text = Text(f"{mark} {said}", style="bold" if i == event.kept else "dim", no_wrap=True, overflow="ellipsis")
-        lines.append(text.append(f"  {other.weighed:.2f}", style="dim"))
-    if event.kept:
-        lines.append(Text("this one is surer, and is taken instead", style=f"italic {ACCENT}"))
+        text.append(f"  {other.weighed:.2f}", style="dim")
+        lines.append(text.append("  surer, so taken instead", style=f"italic {ACCENT}") if i == event.kept else text)
     return _indented(*lines)
 
 
