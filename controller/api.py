@@ -56,9 +56,8 @@ async def asolve(
 def _run(loaded: Loaded | None, policy: Policy | None, seed: int) -> Run:
     if seed not in SEEDS:
         raise ValueError(f"seed: a whole number from 0 to 2**63 - 1 is needed, not {seed}")
-    policy = policy or default_policy()
     if loaded is None:
         from estimator.loading import load
 
         loaded = load()
-    return Run(loaded, policy, seed)
+    return Run(loaded, policy or default_policy(loaded), seed)

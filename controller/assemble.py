@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,21 +48,27 @@ class Plan:
                 f"the estimator was trained on answers sampled at temperature {loaded.temperature:g}: at "
                 f"{self.policy.temperature:g} its confidences are off until the policy is tuned there"
             )
-        return Run(loaded, self._weighable(loaded), self.settings.seed)
+        return Run(loaded, self.policy, self.settings.seed)
 
-    def _weighable(self, loaded: Loaded) -> Policy:
-        """The policy, without second opinions where nobody asked for them and the estimator cannot weigh them. UsageError
-        where somebody did."""
-        from graphs.instruments import check_opinions
+    def load_to_decide(self) -> Run:
+        """``load``, where the policy will decide: without more second opinions than the estimator can weigh, where the policy
+        is the shipped one. UsageError where somebody asked for them."""
+        from graphs.instruments import check_opinions, weighable
 
+        run = self.load()
+        if self.settings.policy is None and self.settings.opinions is None:
+            policy = weighable(self.policy, run.loaded.scorer)
+            if policy != self.policy:
+                screen.warn(
+                    f"the shipped policy asks for {self.policy.opinions} second opinions and this estimator can weigh "
+                    f"{policy.opinions}: train --combine fits more"
+                )
+            return replace(run, policy=policy)
         try:
-            check_opinions(self.policy, loaded.scorer)
+            check_opinions(self.policy, run.loaded.scorer)
         except ValueError as e:
-            if self.settings.policy is not None or self.settings.opinions is not None:
-                raise UsageError(f"policy: {e}") from None
-            screen.warn("this estimator cannot weigh second opinions, so none are asked for: train --combine fits that")
-            return self.policy.model_copy(update={"opinions": 0})
-        return self.policy
+            raise UsageError(f"policy: {e}") from None
+        return run
 
 
 def at_once(settings: Settings, loaded: Loaded) -> int:
@@ -125,9 +131,13 @@ def shipped_policy_path() -> Path | None:
     return default_policy_path()
 
 
-def default_policy() -> Policy:
-    """The policy that holds where none is named."""
-    return read_policy(shipped_policy_path())
+def default_policy(loaded: Loaded | None = None) -> Policy:
+    """The policy that holds where none is named; for a model of your own (``loaded``) with at most as many second opinions as
+    its estimator can weigh."""
+    from graphs.instruments import weighable
+
+    policy = read_policy(shipped_policy_path())
+    return policy if loaded is None else weighable(policy, loaded.scorer)
 
 
 def read_policy(path: Path | None) -> Policy:

@@ -11,7 +11,8 @@ from graphs.events import Act, Header, Outcome, ResultEvent
 
 
 class ParagraphReport(TypedDict):
-    """A paragraph of what was written. ``adjusted`` has what a look-ahead saw folded in."""
+    """A paragraph of what was written. ``adjusted`` has what a look-ahead saw, or fresh answers said, folded
+    in."""
 
     text: str
     confidence: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from estimator.positions import parse_position
 from estimator.types import Question
 from training.atomic import is_empty
 from training.checkpoints import FILE as CHECKPOINT
-from training.combine import fit, labelled_prefixes, read
+from training.combine import check_mixed, fit, labelled_prefixes, read
 from training.finetune import check_rows, finetune, made_so, split
 from training.labelling import DEFAULT_SAMPLING, sample_answers
 from training.labels import DATA, TRAIN, Labelled, read_labels, read_meta
-from training.opinions import fit_opinions
+from training.opinions import fit_opinions, hear
 from training.recipe import PAPER_OPTIMISER, FinetuneRecipe, Trained, finished, read_record
 from training.techniques.base import TrainingError, num_prompt
 
@@ -184,13 +185,21 @@ def _combine(
     card = read_card(out)
     engine = local_engine(base, out, card, name=name, threads=threads)
     sampling = replace(DEFAULT_SAMPLING, **{k: drawn[k] for k in ("temperature", "max_tokens") if k in drawn})
+    drawing: dict[str, Any] = {"oracle_k": ORACLE_SAMPLES, "sampling": sampling}
     position = parse_position(drawn.get("position", "paragraph"))
     groups = sample_answers(engine, asked, SAMPLES, seed, sampling, position)
-    rows = labelled_prefixes(engine, groups, oracle=ORACLE, oracle_k=ORACLE_SAMPLES, seed=seed, sampling=sampling)
+    check_mixed(groups)
     readout = readout_of(engine, card, out)
-    hashes = {"base_hash": card.base_hash, "adapter_hash": model_hash(out), "data_hash": card.data_hash}
-    combiner = fit(read(engine, rows, readout), **hashes, seed=seed)
-    opinions = fit_opinions(groups, CombinedScorer(engine, combiner, readout))
+    halves = groups[::2], groups[1::2]
+    readings = [
+        read(engine, labelled_prefixes(engine, half, oracle=ORACLE // 2, **drawing, seed=seed), readout) for half in halves
+    ]
+    made = partial(fit, base_hash=card.base_hash, adapter_hash=model_hash(out), data_hash=card.data_hash, seed=seed)
+    # Of answers that it was fitted on the combination says too much, so each half is heard through the other half's.
+    scorers = [CombinedScorer(engine, made(other), readout) for other in reversed(readings)]
+    heard = [h for half, scorer in zip(halves, scorers, strict=True) for h in hear(half, scorer)]
+    combiner = made([r for half in readings for r in half])
+    opinions = fit_opinions(heard)
     write_text(out / COMBINER, combiner.model_copy(update={"opinions": opinions}).model_dump_json(indent=1) + "\n")
 
 

@@ -20,7 +20,8 @@ REMEDY = "tune it again with controller tune, or name the policy of this estimat
 
 
 def tuned_for(settings: Settings, model: str, hashes: Mapping[str, str]) -> Check:
-    """By the hashes of base, adapter and prompt in the policy's certificate. A policy that promises nothing is no fault."""
+    """By the hashes of base, adapter, prompt and combination in the policy's certificate (older ones have none of the last).
+    A policy that promises nothing is no fault."""
     if _is_borrowed(settings, model):
         told = "no policy named: the one in force is the embedded model's, and promises nothing here; controller tune makes one"
         return Check(NAME, True, told)
@@ -32,7 +33,8 @@ def tuned_for(settings: Settings, model: str, hashes: Mapping[str, str]) -> Chec
         tuned = dict(json.loads(certificate.read_bytes())["hashes"])
     except (ValueError, KeyError, TypeError):
         return Check(NAME, False, f"backed by {certificate}, which cannot be read", REMEDY)
-    differ = [k for k in ("base", "adapter", "prompt") if tuned.get(k) != hashes.get(k)]
+    compared = ["base", "adapter", "prompt", *(["combination"] if "combination" in tuned else [])]
+    differ = [k for k in compared if tuned.get(k) != hashes.get(k)]
     told = ", ".join(f"{k} {tuned.get(k)} there, {hashes.get(k)} here" for k in differ)
     detail = f"tuned on another one ({told})" if differ else f"tuned on this estimator ({hashes['adapter']})"
     return Check(NAME, not differ, detail, REMEDY)

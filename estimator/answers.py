@@ -38,6 +38,7 @@ _MARKED = re.compile(r"(?:\boption\s+\(?|(?:^|\s)\()([A-Z])\b\)?")
 _NAMED = re.compile(r"^(?:option|choice)\s+", re.IGNORECASE)
 _JOINED = re.compile(r"\b(?:not|and|or|nor)\s*$")
 _WORD = re.compile(r"\w+(?:[.,:]\d+)*|[^\w\s]")
+_NAME = re.compile(r"\b[^\W\d_a-z]\w*[a-z]")  # a word with a capital, but no unit (5 USD) and no variable (X = 5)
 _ARTICLES = frozenset({"a", "an", "the"})
 _HEDGES = frozenset({"not", "no", "or", "nor", "neither", "either"})
 
@@ -104,13 +105,12 @@ def same_answer(a: str, b: str, grader: Grader) -> bool:
 
 def meaning(answer: str) -> str:
     """The form in which two answers to one question are compared where nobody said what sort of answer it takes: the letter
-    of an option, the one number that an answer begins with (units behind it are passed over), or else its words."""
+    of an option, the number where there is one alone or one behind the last ``=`` (units are passed over, but with a name
+    beside it a number is a part of that), or else the words."""
     if (letter := _letter(answer)) is not None:
         return letter
-    plain = _plain_numbers(answer).strip()
-    number = _NUMBER.match(plain)
-    alone = number is not None and not re.search(r"\d", plain[number.end() :])
-    return normalise(answer, Grader.NUMBER if alone else Grader.ALIAS)
+    numbers = _NUMBER.findall(_plain_numbers(answer.rpartition("=")[2]))
+    return normalise(answer, Grader.NUMBER if len(numbers) == 1 and not _NAME.search(answer) else Grader.ALIAS)
 
 
 def names(answer: str, alias: str) -> bool:

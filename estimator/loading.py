@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -115,10 +116,18 @@ def load(model: str = EMBEDDED, estimator: str | None = None, *, threads: int = 
 
 
 def hashes_of(model: str = EMBEDDED, estimator: str | None = None) -> dict[str, str]:
-    """What identifies an estimator: hashes of its ``base``, its ``adapter`` and the ``prompt``."""
+    """What identifies an estimator: hashes of its ``base``, its ``adapter``, the ``prompt`` and, where there is one, the
+    fitted ``combination``."""
     adapter = adapter_dir(model, estimator)
     card = read_card(adapter)
-    return {"base": card.base_hash, "adapter": model_hash(adapter), "prompt": card.prompt_hash}
+    return identity(card, model_hash(adapter), adapter)
+
+
+def identity(card: Card, adapter_hash: str, adapter: Path) -> dict[str, str]:
+    """The hashes of an estimator whose card and combination lie in ``adapter``."""
+    known = {"base": card.base_hash, "adapter": adapter_hash, "prompt": card.prompt_hash}
+    fitted = adapter / COMBINER
+    return known | ({"combination": blake2b(fitted.read_bytes(), digest_size=8).hexdigest()} if fitted.is_file() else {})
 
 
 def scorer_on(engine: Any, card: Card, adapter: Path) -> tuple[Scorer, tuple[str, ...]]:

@@ -13,13 +13,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.answers import meaning
+from estimator.answers import final_answer, meaning
 from estimator.calibration import Logistic, to_logit
 from estimator.scorers.base import Scorer
 from estimator.types import Answer, Confidence
 
 # Below the one an answer is hardly ever saved, from the other on it hardly ever falls.
 HOPELESS, SURE = 0.1, 0.9
+
+
+def in_doubt(confidence: float, hopeless: float = HOPELESS, sure: float = SURE) -> bool:
+    """Whether fresh answers are worth their tokens."""
+    return hopeless <= confidence < sure
+
+
+def stated(answer: Answer, text: str) -> str | None:
+    """The final answer of a complete answer, whose text is ``text``; None of one that was cut off."""
+    return final_answer(text) if answer.finished else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +45,14 @@ class Opinion:
         """Of a final answer and the confidence after it; None and None make one that says nothing."""
         if said is None or confidence is None:
             return cls(None, 0.0)
-        return cls(meaning(said), confidence.value if isinstance(confidence, Confidence) else confidence)
+        return cls(meaning(said) or None, confidence.value if isinstance(confidence, Confidence) else confidence)
 
 
 def read(answers: Sequence[Answer], said: Sequence[str | None], scorer: Scorer) -> list[Confidence | None]:
     """The confidence at the end of each answer, all in one call; None where it said nothing."""
-    read = iter(scorer.score([a for a, s in zip(answers, said, strict=True) if s is not None]))
-    return [None if s is None else next(read) for s in said]
+    worth = [a for a, s in zip(answers, said, strict=True) if s is not None]
+    confidences = iter(scorer.score(worth) if worth else ())
+    return [None if s is None else next(confidences) for s in said]
 
 
 def inputs(own: Opinion, others: Sequence[Opinion]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from estimator.artefacts import CARD, Card, model_hash, prompt_hash
 from estimator.engines.client import ServerClient
 from estimator.engines.vllm import VllmEngine
 from estimator.engines.vocabulary import Vocabulary, read_vocabulary
-from estimator.loading import EMBEDDED, Loaded, LoadError, base_dir, embedded_dir, read_card, scorer_on
+from estimator.loading import EMBEDDED, Loaded, LoadError, base_dir, embedded_dir, identity, read_card, scorer_on
 
 FIRST_PATIENCE = 5.0  # seconds: a wrong address should say so soon
 NOT_COMPARED = "the weights of {} are not on this machine, so they were not compared with the estimator's card"
@@ -63,7 +63,7 @@ def load_served(client: ServerClient, model: str = EMBEDDED, estimator: str | No
     engine = _engine(server, base, folder, adapter.name, card.level_ids)
     warned = _check(card, engine.vocabulary, folder, files)
     engine.take_turns_where_needed()
-    hashes = {"base": card.base_hash, "adapter": card.adapter_hash or model_hash(files), "prompt": card.prompt_hash}
+    hashes = identity(card, card.adapter_hash or model_hash(files), files)
     facts = {"vllm": server.version, "entropies": engine.entropy_kind}
     if engine.turns is not None:
         facts["scores"] = "in turns with generation"

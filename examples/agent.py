@@ -21,7 +21,7 @@ class Desk(TypedDict):
 def build_desk() -> Any:
     """A help desk: the machine answers what it trusts itself with, and the rest goes to a person."""
     loaded = load()
-    solver = build_graph(loaded.engine, loaded.scorer, default_policy()).compile()
+    solver = build_graph(loaded.engine, loaded.scorer, default_policy(loaded)).compile()
 
     def answer(state: Desk) -> dict[str, str]:
         result = solver.invoke({"question": state["question"]})["result"]

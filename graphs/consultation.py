@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from estimator.answers import final_answer
 from estimator.engines.base import Engine
-from estimator.opinions import Opinion, read, weigh
+from estimator.opinions import Opinion, read, stated, weigh
 from estimator.scorers.base import Scorer
 from estimator.types import Answer, Confidence
 from graphs.events import OtherAnswer, Score
@@ -41,7 +40,7 @@ class Heard:
 def hear(answers: Sequence[Answer], engine: Engine, scorer: Scorer) -> list[Heard]:
     """Read the answers, and score those that came to their end and state something."""
     texts = [engine.decode(a.token_ids[len(a.prompt_ids) :]) for a in answers]
-    said = [final_answer(t) if a.finished else None for a, t in zip(answers, texts, strict=True)]
+    said = list(map(stated, answers, texts))
     return [Heard(*told) for told in zip(answers, texts, said, read(answers, said, scorer), strict=True)]
 
 
@@ -80,10 +79,11 @@ def consult(said: str, confidence: float, others: Sequence[Heard], scorer: Score
 
 
 def steps_of(heard: Heard, engine: Engine, scorer: Scorer) -> list[StepState]:
-    """A fresh answer as steps behind the question, as if it had been written and scored paragraph by paragraph."""
+    """A fresh answer as steps behind the question, scored at each of its calibration positions."""
     answer = heard.answer
     assert heard.confidence is not None, "only an answer that states something takes another's place"
-    before = scorer.score([answer.upto(i) for i in range(1, len(answer.segments))])
+    partial = [answer.upto(i) for i in range(1, len(answer.segments))]
+    before = scorer.score(partial) if partial else []
     return [
         StepState(
             segment=segment_state(segment),

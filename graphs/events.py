@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: second opinions
 Outcome = Literal["answered", "abstained", "budget_spent"]
 Purpose = Literal["answer", "revision", "opinion"]
 Act = Literal["continue", "revise", "abstain", "finish"]  # of a paragraph that the result shows

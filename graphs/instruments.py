@@ -27,6 +27,12 @@ def check_opinions(policy: Policy, scorer: Scorer) -> None:
         raise ValueError(f"opinions = {policy.opinions}, and the estimator can weigh {known}: {remedy}, or set opinions = 0")
 
 
+def weighable(policy: Policy, scorer: Scorer) -> Policy:
+    """The policy with at most as many opinions as the estimator can weigh."""
+    count = max((n for n in scorer.opinions if n <= policy.opinions), default=0) if policy.opinions else 0
+    return policy.model_copy(update={"opinions": count})
+
+
 class MeteredScorer:
     """A scorer with ``seconds`` and ``scored_tokens`` since it was made, anew for each node. Runs that share an engine at the
     same time wait for each other in it, which counts as their time, and count each other's tokens; a server's engine has a

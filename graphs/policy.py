@@ -15,7 +15,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from estimator.engines.base import COLDEST
-from estimator.opinions import HOPELESS, SURE
+from estimator.opinions import HOPELESS, SURE, in_doubt
 from estimator.positions import parse_position
 
 
@@ -34,10 +34,11 @@ class Policy(BaseModel):
     ``revise``: a partial answer below it is revised; ``drop``: so is one that lost at least this much against the
     position before (0 switches that off). ``abstain``: a partial answer below it with no revision left ends the run.
     ``give_up``: below it on the question itself the run ends before anything is written. ``max_revisions`` bounds
-    resampling, ``budget`` all tokens of an answer: written, revised and looked ahead. ``width``, ``depth`` and
-    ``alpha`` are BCI's w, d and alpha (paper, equation 3); ``position`` is as in
-    ``estimator.positions.parse_position``. ``opinions``: how many fresh answers a complete one is held against (0 switches
-    that off) where its confidence is neither below ``hopeless`` nor as high as ``sure``; once a run.
+    resampling, ``budget`` all tokens of an answer: written, revised, looked ahead and of second opinions. ``width``,
+    ``depth`` and ``alpha`` are BCI's w, d and alpha (paper, equation 3); ``position`` is as in
+    ``estimator.positions.parse_position``. ``opinions``: how many fresh answers a complete one is held against (0
+    switches that off) where its confidence is neither below ``hopeless`` nor as high as ``sure``; once a run, and
+    nothing is revised after it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +70,8 @@ class Policy(BaseModel):
             raise ValueError(f"temperature {self.temperature:g} is too low to sample at: give 0 (greedy) or {COLDEST} at least")
         if (self.width == 0) != (self.depth == 0):
             raise ValueError("width and depth of the look-ahead are both 0 (off) or both at least 1")
+        if self.hopeless > self.sure:
+            raise ValueError(f"hopeless = {self.hopeless} is above sure = {self.sure}: no confidence would leave doubt")
         if self.opinions and not self.temperature:
             raise ValueError("opinions at temperature 0 would all be the same answer: give 0 opinions or a temperature")
         parse_position(self.position)
@@ -127,6 +130,8 @@ def _when_complete(standing: Standing, policy: Policy) -> Decision:
     if now >= policy.accept:
         return Decision(Action.FINISH, f"complete, and {now:.2f} reaches the acceptance threshold {policy.accept:.2f}")
     why = "complete, but {} is below the acceptance threshold {}".format(*_apart(now, policy.accept))
+    if standing.consulted:  # another revision would be compared with a confidence that these opinions had no part in
+        return Decision(Action.ABSTAIN, f"{why}, fresh answers heard")
     if standing.spent >= policy.budget:
         return Decision(Action.ABSTAIN, f"{why} and the budget leaves no revision")
     if standing.revisions >= policy.max_revisions:
@@ -136,9 +141,8 @@ def _when_complete(standing: Standing, policy: Policy) -> Decision:
 
 def _in_doubt(standing: Standing, policy: Policy) -> bool:
     """Whether second opinions are worth asking for, and the budget lets each be as long as all that was written so far."""
-    open_to_doubt = policy.hopeless <= standing.scores[-1] < policy.sure
-    affordable = standing.spent * (1 + policy.opinions) <= policy.budget
-    return policy.opinions > 0 and open_to_doubt and affordable and not standing.consulted
+    asked = policy.opinions > 0 and not standing.consulted and in_doubt(standing.scores[-1], policy.hopeless, policy.sure)
+    return asked and standing.spent * (1 + policy.opinions) <= policy.budget
 
 
 def _at_the_question(now: float, policy: Policy) -> Decision:

@@ -125,10 +125,9 @@ def solve(
     When it is interrupted, or engine or scorer fail, the last event is an ``InterruptedEvent`` and the error goes on to
     the caller: a failed score is never a number.
     """
-    emit = emit or _nowhere
-    emit(_header(question, engine, scorer, policy, seed, names))
-    ahead, machine = Ahead(engine), _machine(policy.width > 0)
+    emit, ahead, machine = emit or _nowhere, Ahead(engine), _machine(policy.width > 0)
     nodes = Nodes(Instruments(engine, scorer, policy, seed, clock, ahead), emit)
+    emit(_header(question, engine, scorer, policy, seed, names))
     with _interruptions_told(emit), closing(ahead):
         state = machine.invoke(Ask(question=question), _config(policy), context=nodes)
     return ResultEvent.model_validate(state["result"])
@@ -146,10 +145,9 @@ async def asolve(
     clock: Clock = time.monotonic,
 ) -> ResultEvent:
     """``solve`` beside a running event loop: the engine works in a thread. Cancelling counts as an interruption."""
-    emit = emit or _nowhere
-    emit(_header(question, engine, scorer, policy, seed, names))
-    ahead, machine = Ahead(engine), _machine(policy.width > 0)
+    emit, ahead, machine = emit or _nowhere, Ahead(engine), _machine(policy.width > 0)
     nodes = Nodes(Instruments(engine, scorer, policy, seed, clock, ahead), emit)
+    emit(_header(question, engine, scorer, policy, seed, names))
     with _interruptions_told(emit), closing(ahead):
         state = await machine.ainvoke(Ask(question=question), _config(policy), context=nodes)
     return ResultEvent.model_validate(state["result"])

@@ -179,5 +179,5 @@ def standing_of(state: State, *, stated: bool, full: bool) -> Standing:
         revisions=state["revisions"],
         stated=stated,
         full=full,
-        consulted=state["consulted"],
+        consulted=state.get("consulted", False),  # a checkpoint of an earlier version has none
     )

@@ -30,7 +30,7 @@ def refused(base: Path, adapter: Path | None, match: str) -> None:
 def test_the_copy_loads(files: tuple[Path, Path]) -> None:
     base, adapter = files
     loaded = load(str(base), str(adapter))
-    assert loaded.engine.usage.scored == 0 and set(loaded.hashes) == {"base", "adapter", "prompt"}
+    assert loaded.engine.usage.scored == 0 and set(loaded.hashes) == {"base", "adapter", "prompt", "combination"}
 
 
 def test_a_missing_model_or_estimator_is_named(files: tuple[Path, Path], tmp_path: Path) -> None:

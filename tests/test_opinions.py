@@ -20,7 +20,7 @@ from graphs.thresholds import outcomes_at
 from graphs.what_if import what_if
 from tests.scenarios import BAD, GOOD, OPINIONS, as_trace, of, run, scene, texts
 from training.labelling import Sampled, sample_answers
-from training.opinions import fit_opinions, opinions_of
+from training.opinions import fit_opinions, hear
 from training.questions import questions
 
 DOUBTED = {"Add": 0.6, "right": 0.7, "wrong": 0.4}
@@ -97,11 +97,18 @@ def test_what_states_nothing_is_not_held_against_others_and_speaks_against_nobod
     assert [(o.score is None, o.weighed == 0) for o in heard.others if o.answer is None] == [(True, True)]
 
 
-def test_opinions_are_asked_for_once_even_where_the_answer_is_written_again() -> None:
+def test_an_answer_that_was_held_against_others_is_not_written_again() -> None:
     policy = Policy(opinions=1, max_revisions=2, accept=0.99, revise=0.0, drop=0.0, abstain=0.0)
     result, events = run(scene(GOOD, BAD, GOOD, values=DOUBTED), policy)
-    assert len(of(OpinionsEvent, events)) == 1 and of(DecisionEvent, events)[-1].revisions == 2
-    assert result.outcome == "abstained"
+    assert len(of(OpinionsEvent, events)) == 1 and of(DecisionEvent, events)[-1].revisions == 0
+    assert result.outcome == "abstained" and result.reason.endswith("below the acceptance threshold 0.99, fresh answers heard")
+
+
+def test_an_answer_that_was_written_again_can_be_held_against_others() -> None:
+    policy = Policy(opinions=1, max_revisions=1, accept=0.5, revise=0.0, drop=0.0, abstain=0.0)
+    hopeless = {"Add": 0.6, "wrong": 0.05, "right": 0.7}
+    result, events = run(scene(BAD, GOOD, GOOD, values=hopeless), policy)
+    assert result.answer == "5" and of(DecisionEvent, events)[-1].revisions == 1 and len(of(OpinionsEvent, events)) == 1
 
 
 def test_they_need_a_budget_that_lets_each_be_as_long_as_what_was_written() -> None:
@@ -155,20 +162,20 @@ def test_what_if_nobody_had_been_asked_and_what_if_others_had_been() -> None:
 def test_weights_learn_that_right_answers_agree_and_stay_calibrated() -> None:
     train, test = world(1500, 0), world(1500, 1)
     scorer = ScriptedScorer(lambda answer: answer.segments[0].logprobs[0])
-    fitted = fit_opinions(train, scorer)
+    fitted = fit_opinions(hear(train, scorer))
     assert set(fitted) == {1, 2}
-    heard = opinions_of(test, scorer)
-    right = np.array([s.correct for group in test for s in group[:1]], float)
-    alone = np.array([group[0].confidence for group in heard])
-    both = np.array([weigh(group, fitted)[0] for group in heard])
+    heard = hear(test, scorer)
+    right = np.array([group[0][1] for group in heard], float)
+    alone = np.array([group[0][0].confidence for group in heard])
+    both = np.array([weigh([o for o, _ in group], fitted)[0] for group in heard])
     assert auroc(both, right) > auroc(alone, right) + 0.05
     assert ece(both, right) < 0.05
 
 
 def test_nothing_is_fitted_on_too_few_answers_or_a_single_one() -> None:
     scorer = ScriptedScorer(lambda answer: answer.segments[0].logprobs[0])
-    assert fit_opinions(world(20, 0), scorer) == {} == fit_opinions([g[:1] for g in world(500, 0)], scorer)
-    assert fit_opinions([], scorer) == {}
+    assert fit_opinions(hear(world(20, 0), scorer)) == {} == fit_opinions(hear([g[:1] for g in world(500, 0)], scorer))
+    assert fit_opinions([]) == {}
 
 
 def world(count: int, seed: int) -> list[list[Sampled]]:
@@ -191,10 +198,10 @@ def test_the_shipped_weights_rank_better_than_the_score_alone(embedded: Any) -> 
     """On fresh questions of the test split: by more than noise for all three kinds together."""
     asked = [q for kind in ("arithmetic", "fact", "choice") for q in questions(kind, "test", 60, 5)]
     groups = sample_answers(embedded.engine, asked, 3, 5)
-    heard = opinions_of(groups, embedded.scorer)
-    right = np.array([g[0].correct for g in groups], float)
-    alone = np.array([g[0].confidence for g in heard])
-    both = np.array([weigh(g, embedded.scorer.opinions)[0] for g in heard])
+    heard = hear(groups, embedded.scorer)
+    right = np.array([g[0][1] for g in heard], float)
+    alone = np.array([g[0][0].confidence for g in heard])
+    both = np.array([weigh([o for o, _ in g], embedded.scorer.opinions)[0] for g in heard])
     assert auroc(both, right) > auroc(alone, right) and ece(both, right) < 0.08
 
 

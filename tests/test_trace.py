@@ -109,7 +109,7 @@ def edited(line: bytes, **changes: object) -> bytes:
         (lambda L: L[0] + b"\xff\xfe\n" + L[1], "line 2: not JSON"),
         (lambda L: L[0] + b'{"event":"score","x":NaN}\n' + L[1], "NaN is no JSON number"),
         (lambda L: L[0] + b"[" * 100_000 + b"\n" + L[1], "line 2: not JSON"),
-        (lambda L: edited(L[0], schema_version=SCHEMA_VERSION + 1) + L[1], "schema version 2 is newer than 1"),
+        (lambda L: edited(L[0], schema_version=SCHEMA_VERSION + 1) + L[1], "schema version 3 is newer than 2"),
         (lambda L: edited(L[0], seed=7) + L[1], "line 1: the checksum does not fit"),
         (lambda L: L[0] + re.sub(rb',"chain":"\w+"', b"", L[1]), "line 2: the checksum is missing"),
         (lambda L: b"".join(L) + L[-1], "something follows the end"),

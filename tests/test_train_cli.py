@@ -79,6 +79,8 @@ def test_answers_that_are_all_wrong_combine_nothing_and_lose_nothing(made: tuple
 def test_the_combination_is_fitted_on_answers_drawn_as_the_labels_were(
     made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(labelling, "is_correct", lambda question, text: len(text) % 2 == 0)
+    monkeypatch.setattr("controller.training.ORACLE", 4)
     drawn = {"temperature": 0.7, "max_tokens": 24, "position": "periodic:5"}
     rows = labels_of(AutoTokenizer.from_pretrained(made[0]))
     write_labels(tmp_path / "labels.parquet", rows, {"hashes": {"base": model_hash(made[0])}, "settings": drawn})
@@ -98,7 +100,7 @@ def test_the_combination_is_fitted_on_answers_drawn_as_the_labels_were(
     train(made, tmp_path / "out", "--combine", tmp_path / "q.jsonl", data=tmp_path / "labels.parquet")
     assert [(name, str(value)) for name, value in seen if name == "position"] == [("position", "periodic:5")]
     samplings = [value for name, value in seen if name == "sampling"]
-    assert [(s.temperature, s.max_tokens) for s in samplings] == [(0.7, 24)] * 2
+    assert [(s.temperature, s.max_tokens) for s in samplings] == [(0.7, 24)] * 3  # the answers, and each half's completions
 
 
 def refused(done: Any, code: int, match: str) -> None:

@@ -49,6 +49,14 @@ def read(engine: Engine, labelled: Sequence[tuple[Answer, int, int]], readout: R
     ]
 
 
+def check_mixed(groups: Groups) -> None:
+    """CombineError where all answers are right, or all wrong: there is nothing to tell apart."""
+    sampled = [s for group in groups for s in group]
+    if len({s.correct for s in sampled}) < 2:
+        outcome = "right" if sampled and sampled[0].correct else "wrong"
+        raise CombineError(f"all {len(sampled)} sampled answers are {outcome}: combine on questions of mixed difficulty")
+
+
 def labelled_prefixes(
     engine: LocalEngine,
     groups: Groups,
@@ -61,9 +69,6 @@ def labelled_prefixes(
     """(answer in progress, correct, k) of sampled answers: every prefix with its answer's outcome, and up to ``oracle`` of the
     open ones with counts over ``oracle_k`` fresh completions, drawn by ``sampling`` as the answers were."""
     sampled = [s for group in groups for s in group]
-    if len({s.correct for s in sampled}) < 2:
-        outcome = "right" if sampled and sampled[0].correct else "wrong"
-        raise CombineError(f"all {len(sampled)} sampled answers are {outcome}: combine on questions of mixed difficulty")
     rows = prefixes(sampled)
     going = [(s.question, s.answer.upto(i)) for s in sampled for i in range(len(s.answer.segments))]
     chosen = np.random.default_rng(seed).permutation(len(going))[:oracle]

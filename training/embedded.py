@@ -28,7 +28,7 @@ from training.datasets import read_questions
 from training.finetune import finetune
 from training.labelling import Sampled, monte_carlo_labels, off_policy_labels, one_sample_labels, sample_answers
 from training.labels import HELD_OUT, Labelled, data_hash, read_labels, write_labels
-from training.opinions import fit_opinions
+from training.opinions import fit_opinions, hear
 from training.questions import KINDS, item_of, questions, unanswerable
 from training.recipe import FinetuneRecipe
 
@@ -167,17 +167,15 @@ def combine(base: Path, adapter: Path, amounts: Amounts, gsm8k: Path | None) -> 
     (adapter / COMBINER).write_text(combiner.model_dump_json(indent=1) + "\n")
 
 
-def weigh_opinions(base: Path, adapter: Path, amounts: Amounts, gsm8k: Path | None) -> None:
-    """Fit how second opinions count, on questions like the combination's but drawn anew, and put it beside the adapter."""
+def weigh_opinions(base: Path, adapter: Path, amounts: Amounts) -> None:
+    """Fit how second opinions count, on fresh answers to questions of the combination's split, and put it beside the
+    combination."""
     card, combiner = read_card(adapter), read_combiner(adapter / COMBINER)
     engine = local_engine(base, adapter, card, name="embedded", threads=2)
     seed = amounts.seed + 4
     asked = [q for kind, count in zip(KINDS, amounts.fit, strict=True) for q in questions(kind, "fit", count, seed)]
-    asked += unanswerable("fit", amounts.fit_unanswerable, seed)
-    if gsm8k is not None:
-        asked += read_questions(gsm8k)[amounts.gsm8k : amounts.gsm8k + amounts.fit_unanswerable]
     groups = sample_answers(engine, asked, amounts.most_opinions + 1, seed)
-    opinions = fit_opinions(groups, CombinedScorer(engine, combiner))
+    opinions = fit_opinions(hear(groups, CombinedScorer(engine, combiner)))
     (adapter / COMBINER).write_text(combiner.model_copy(update={"opinions": opinions}).model_dump_json(indent=1) + "\n")
 
 
@@ -205,7 +203,7 @@ def main() -> None:
         elif stage == "combine":
             combine(args.base, adapter, amounts, args.gsm8k)
         elif stage == "opinions":
-            weigh_opinions(args.base, adapter, amounts, args.gsm8k)
+            weigh_opinions(args.base, adapter, amounts)
         elif stage == "questions":
             lines = (json.dumps(row) for row in tuning_questions(amounts))
             (args.runs / "tuning.jsonl").write_text("\n".join(lines) + "\n")

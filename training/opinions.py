@@ -7,46 +7,70 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from estimator.answers import final_answer
-from estimator.calibration import OPINION_INPUTS, Logistic
-from estimator.opinions import Opinion, inputs, read
+from estimator.calibration import OPINION_INPUTS, Logistic, to_logit
+from estimator.opinions import Opinion, in_doubt, inputs, read, stated, weigh
 from estimator.scorers.base import Scorer
 from training.labelling import Groups
 
 FEWEST = 30  # right and wrong answers each, below which nothing is fitted
+Heard = list[tuple[Opinion, bool]]  # of one question, each answer as the others see it, and whether it is right
 
 
-def opinions_of(groups: Groups, scorer: Scorer) -> list[list[Opinion]]:
-    """Each answer as the others see it, with the scorer's confidence at its end."""
+def hear(groups: Groups, scorer: Scorer) -> list[Heard]:
+    """The answers of each group with the scorer's confidence at their ends."""
     flat = [s for group in groups for s in group]
-    said = [final_answer(s.text) if s.answer.finished else None for s in flat]
-    heard = iter(map(Opinion.of, said, read([s.answer for s in flat], said, scorer)))
+    said = [stated(s.answer, s.text) for s in flat]
+    confidences = read([s.answer for s in flat], said, scorer)
+    heard = iter([(Opinion.of(w, c), s.correct) for s, w, c in zip(flat, said, confidences, strict=True)])
     return [[next(heard) for _ in group] for group in groups]
 
 
-def fit_opinions(groups: Groups, scorer: Scorer) -> dict[int, Logistic]:
-    """A model for each number of others that all groups have: one less than the answers of the smallest. Every answer that
-    states something is held against those that follow it in its group (the first follow the last)."""
-    heard, most = opinions_of(groups, scorer), min(map(len, groups), default=0) - 1
-    return {count: model for count in range(1, most + 1) if (model := _fit(groups, heard, count)) is not None}
+def fit_opinions(heard: Sequence[Heard]) -> dict[int, Logistic]:
+    """A model for each number of others that all questions have: one less than the fewest answers to one. Empty where there
+    are too few right or wrong answers."""
+    most = min(map(len, heard), default=0) - 1 if _enough(heard) else 0
+    return {count: _fit([r for group in heard for r in _rounds(group, count)]) for count in range(1, most + 1)}
 
 
-def _fit(groups: Groups, heard: Sequence[Sequence[Opinion]], count: int) -> Logistic | None:
-    rows, right = [], []
-    for group, opinions in zip(groups, heard, strict=True):
-        for i, (sampled, own) in enumerate(zip(group, opinions, strict=True)):
-            if own.meaning is not None:
-                rows.append(inputs(own, [opinions[(i + 1 + j) % len(opinions)] for j in range(count)]))
-                right.append(sampled.correct)
-    if min(sum(right), len(right) - sum(right)) < FEWEST:
-        return None
-    x = np.array(rows)
+def _rounds(group: Heard, count: int) -> list[Heard]:
+    """Each answer that states something, with the ``count`` that follow it (the first follow the last)."""
+    turned = [[group[(i + j) % len(group)] for j in range(count + 1)] for i in range(len(group))]
+    return [answers for answers in turned if answers[0][0].meaning is not None]
+
+
+def _enough(heard: Sequence[Heard]) -> bool:
+    right = [correct for group in heard for opinion, correct in group if opinion.meaning is not None]
+    return min(sum(right), len(right) - sum(right)) >= FEWEST
+
+
+def _fit(rounds: Sequence[Heard]) -> Logistic:
+    """A logistic model of whether the first answer of a round is right, and then, as of several answers the surest is kept and
+    so is rather one that errs upwards, the slope and offset that calibrate what is kept of those in doubt."""
+    x = np.array([inputs(answers[0][0], [o for o, _ in answers[1:]]) for answers in rounds])
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
-    model = LogisticRegression(max_iter=2000).fit((x - centre) / scale, right)
-    return Logistic(
+    first = _fitted((x - centre) / scale, [answers[0][1] for answers in rounds])
+    model = Logistic(
         inputs=list(OPINION_INPUTS),
         centre=centre.tolist(),
         scale=scale.tolist(),
-        weights=model.coef_[0].tolist(),
-        bias=float(model.intercept_[0]),
+        weights=first.coef_[0].tolist(),
+        bias=float(np.ravel(first.intercept_)[0]),
     )
+    kept = [_kept(answers, model) for answers in rounds if in_doubt(answers[0][0].confidence)]
+    right = sum(correct for _, correct in kept)
+    if min(right, len(kept) - right) < FEWEST:
+        return model
+    second = _fitted(to_logit(np.array([[value] for value, _ in kept])), [correct for _, correct in kept])
+    slope, offset = float(second.coef_[0, 0]), float(np.ravel(second.intercept_)[0])
+    return model.model_copy(update={"weights": [slope * w for w in model.weights], "bias": slope * model.bias + offset})
+
+
+def _kept(answers: Heard, model: Logistic) -> tuple[float, bool]:
+    """The highest of the confidences held against each other, and whether that answer is right."""
+    weighed = weigh([o for o, _ in answers], {len(answers) - 1: model})
+    best = weighed.index(max(weighed))
+    return weighed[best], answers[best][1]
+
+
+def _fitted(x: np.ndarray, right: Sequence[bool]) -> LogisticRegression:
+    return LogisticRegression(max_iter=2000).fit(x, right)

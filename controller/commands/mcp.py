@@ -56,7 +56,7 @@ def _serve(trace: Path | None, flags: dict[str, Any], config: Path | None) -> No
     # An agent app starts it in a workspace of others, whose settings could send questions and a key anywhere.
     planned = plan(config, flags, default=None)
     trace_paths(trace, 0)  # a folder that cannot be written is told now
-    run = planned.load()
+    run = planned.load_to_decide()
     warn_of_other_tuning(planned.settings, run.loaded)
     calls = Calls(run, at_once(planned.settings, run.loaded))
     _end_when_asked(calls)

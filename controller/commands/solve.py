@@ -73,7 +73,7 @@ def _solve_one(question: str, json: bool, trace: Path | None, flags: dict[str, A
     planned = plan(config, flags)
     with ExitStack() as stack:
         writer = open_trace(stack, trace)
-        run = planned.load()
+        run = planned.load_to_decide()
         warn_of_other_tuning(planned.settings, run.loaded)
         if json:
             stack.enter_context(screen.waiting("solving"))
@@ -105,7 +105,7 @@ def _solve_file(
         output = open_output(stack, out, file, traces)
         if resume and output.path is None:
             raise UsageError("--resume needs a file whose rows can be kept: name one with --out")
-        run = planned.load()
+        run = planned.load_to_decide()
         warn_of_other_tuning(planned.settings, run.loaded)
         kept = kept_rows(output, asked, run, resume)
         jobs = [Job(q, path, kept.later.get(i)) for i, (q, path) in enumerate(zip(asked, traces, strict=True))]

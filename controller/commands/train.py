@@ -25,7 +25,8 @@ def command(
     combine: Annotated[
         Path | None,
         typer.Option(
-            metavar="QUESTIONS", help="Questions with answers, none trained on: fits the reading with the free signals."
+            metavar="QUESTIONS",
+            help="Questions with answers, none trained on: fits the reading with the free signals, and second opinions.",
         ),
     ] = None,
     replay: Annotated[

@@ -57,7 +57,7 @@ def _tune(
     planned = plan(config, flags)
     check_chances(len(asked), planned.policy.revise, max_error, risk)
     check_writable(out, path)
-    run = planned.load()
+    run = planned.load_to_decide()
     tuned = Tuned(tune(run, asked, max_error, risk), run, asked)
     if tuned.policy is not None:
         tuned.save(out)

@@ -9,12 +9,18 @@ import numpy as np
 
 from estimator.baselines.base import Case, Scores, check_states
 from estimator.baselines.pool import SamplePool
+from estimator.engines.base import Engine
 from estimator.positions import Position, cut
 from estimator.scorers.base import Scorer
 from estimator.types import Answer, Segment
 from training.evaluation.ours import OURS
 
 COUNTS = (1, 4)
+
+
+def drafted(answer: Answer, written: Segment, engine: Engine) -> Answer:
+    """``answer`` with what was written behind it in one go, cut at its paragraphs."""
+    return Answer(answer.prompt_ids, (*answer.segments, *cut(written, Position(), engine.table)))
 
 
 def drafts(scorer: Scorer, pool: SamplePool) -> list[Drafts]:
@@ -48,14 +54,11 @@ class Drafts:
     def score(self, cases: Sequence[Case]) -> Scores:
         check_states(self, cases)
         draws = [d.first(self.k) for d in self.pool.draw([c.answer for c in cases])]
-        drafts = [self._draft(c.answer, s) for c, d in zip(cases, draws, strict=True) for s in d.segments]
+        drafts = [drafted(c.answer, s, self.pool.engine) for c, d in zip(cases, draws, strict=True) for s in d.segments]
         here, ends = self._values([c.answer for c in cases]), self._values(drafts).reshape(len(cases), self.k)
         values = (here + ends.sum(1)) / (self.k + 1)
         drawn = np.array([d.tokens for d in draws], float)
         return Scores(values, 2 * drawn, drawn)
-
-    def _draft(self, answer: Answer, written: Segment) -> Answer:
-        return Answer(answer.prompt_ids, (*answer.segments, *cut(written, Position(), self.pool.engine.table)))
 
     def _values(self, answers: Sequence[Answer]) -> np.ndarray:
         return np.array([c.value for c in self.scorer.score(answers)])

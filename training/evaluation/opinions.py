@@ -11,23 +11,22 @@ from estimator.answers import final_answer
 from estimator.baselines.base import Case, Scores, check_states, written
 from estimator.baselines.pool import Draws, SamplePool
 from estimator.opinions import Opinion, read, weigh
-from estimator.positions import Position, cut
 from estimator.scorers.base import Scorer
 from estimator.types import Answer
+from training.evaluation.drafts import drafted
 from training.evaluation.ours import OURS
-
-COUNTS = (1, 2, 4)
+from training.evaluation.plan import OPINIONS
 
 
 def opinions(scorer: Scorer, pool: SamplePool) -> list[Opinions]:
     """Of the counts that the estimator can weigh."""
-    return [Opinions(scorer, pool, k) for k in COUNTS if k in scorer.opinions and k <= pool.k]
+    return [Opinions(scorer, pool, k) for k in OPINIONS if k in scorer.opinions and k <= pool.k]
 
 
 @dataclass(frozen=True)
 class Opinions:
     """The confidence of a complete answer held against ``k`` fresh ones (``estimator.opinions.weigh``), whatever the doubt.
-    Costs what the base writes and the adapter reads of it."""
+    Costs what the base writes and the adapter reads of it and of the answer itself."""
 
     scorer: Scorer
     pool: SamplePool
@@ -57,8 +56,7 @@ class Opinions:
         return Scores(np.array(values), 2 * drawn + [len(c.answer.token_ids) for c in cases], drawn)
 
     def _answers(self, case: Case, draws: Draws) -> list[tuple[Answer, str | None]]:
-        prompt, table = case.answer.prompt_ids, self.pool.engine.table
-        answers = [Answer(prompt, tuple(cut(s, Position(), table))) for s in draws.segments]
+        answers = [drafted(case.answer.upto(0), s, self.pool.engine) for s in draws.segments]
         return list(zip(answers, draws.answers, strict=True))
 
     def _heard(self, answers: Sequence[Answer], said: Sequence[str | None]) -> list[Opinion]:

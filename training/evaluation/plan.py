@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from estimator.engines.base import Sampling
 
+OPINIONS = (1, 2, 4)  # fresh answers that a complete one is held against
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -44,6 +44,7 @@ from training.evaluation.tables import (
 from training.verbal import CARD, FormatRecipe, examples, format_stating, train_format
 
 SCHEMA = 1
+FEW = (4,)  # samples of self-consistency, beside those of the pool: as many as our drafts and opinions take
 TABLES: dict[str, Callable[[Evidence], list[Row]]] = {
     "question, process, outcome": main.rows,
     "more answers": more.rows,
@@ -81,7 +82,8 @@ def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidenc
     pool = ClockedPool(engine, plan.samples, plan.temperature, seed=first + 2, max_tokens=plan.max_tokens)
     stating = taught(loaded, engine, learn, store, plan.format_steps)
     ours = [*own_methods(loaded.scorer), *drafts(loaded.scorer, pool), *opinions(loaded.scorer, pool)]
-    methods: list[Baseline] = [*ours, *baselines(engine, pool, stating, seed=first)]
+    few = [k for k in FEW if k <= pool.k]
+    methods: list[Baseline] = [*ours, *baselines(engine, pool, stating, consistency=few, seed=first)]
 
     left_out: dict[str, str] = {}
 

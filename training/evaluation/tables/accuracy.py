@@ -14,15 +14,15 @@ from estimator.answers import final_answer, normalise
 from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.loading import base_dir, local_engine
-from estimator.opinions import HOPELESS, SURE, Opinion, weigh
+from estimator.opinions import Opinion, in_doubt, stated, weigh
 from estimator.types import Question
 from training.evaluation.evidence import Evidence
 from training.evaluation.intervals import mean_figure
+from training.evaluation.plan import OPINIONS
 from training.evaluation.rows import Row, row
 from training.labelling import Sampled, sample_answers
 
 VOTES = 8
-OPINIONS = (1, 2, 4)
 
 
 def rows(evidence: Evidence) -> list[Row]:
@@ -87,7 +87,7 @@ def _chosen(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any
         seconds = scored if "FineCE" in name else VOTES * each
         out.append(_outcome("sampled", name, picked, first, seconds) | {"tokens": cost})
     for count in (k for k in OPINIONS if k in evidence.scorer.opinions):
-        name = f"the surer of it and {count} fresh one{'s' * (count > 1)} where FineCE doubts it"
+        name = f"surest of 1 and {count} by FineCE, the {count} only where the 1 is in doubt"
         heard = [_surest(evidence, g[: count + 1], sure[i].tolist()) for i, g in enumerate(groups)]
         used = [float(sum(map(_length, among))) for _, among in heard]
         share = sum(len(among) for _, among in heard) / len(groups) / VOTES
@@ -97,8 +97,8 @@ def _chosen(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any
 
 def _surest(evidence: Evidence, group: Sequence[Sampled], sure: Sequence[float]) -> tuple[Sampled, Sequence[Sampled]]:
     """The first answer, or where it is in doubt the surest of all, held against each other; and those that were needed."""
-    said = [final_answer(s.text) if s.answer.finished else None for s in group]
-    if said[0] is None or not HOPELESS <= sure[0] < SURE:
+    said = [stated(s.answer, s.text) for s in group]
+    if said[0] is None or not in_doubt(sure[0]):
         return group[0], group[:1]
     weighed = weigh([Opinion.of(s, c) for s, c in zip(said, sure, strict=False)], evidence.scorer.opinions)
     return group[weighed.index(max(weighed))], group
