@@ -13,6 +13,7 @@ from controller.cli import app
 from estimator.engines.scripted import ScriptedEngine
 from estimator.loading import Loaded
 from estimator.scorers.scripted import ScriptedScorer
+from tests.scenarios import OPINIONS
 
 PENS = "3 pens with 4 sheep each, 7 are sold: how many are left?"
 GOOD = "What is 6 times 7?"
@@ -41,7 +42,7 @@ class Double(Loaded):
 def scripted(script=None, failures=None, **options) -> Double:
     """The double; ``failures`` maps the number of an engine call to what it raises."""
     engine = ScriptedEngine(script or SCRIPT, CONFIDENCES, failures=failures, **options)
-    scorer = ScriptedScorer(lambda answer: engine.confidence(engine.decode(answer.token_ids)))
+    scorer = ScriptedScorer(lambda answer: engine.confidence(engine.decode(answer.token_ids)), opinions=OPINIONS)
     hashes = {"base": "b", "adapter": "a", "prompt": "p"}
     return Double(engine, scorer, "scripted-model", "scripted-estimator", hashes)
 

@@ -68,14 +68,14 @@ def policies(draw: st.DrawFn, look_ahead: bool = True) -> Policy:
         give_up=give_up / 4,  # else most runs end at the question
         drop=draw(st.floats(0, 1)),
         max_revisions=draw(st.integers(0, 4)),
-        budget=draw(st.integers(1, 600)),
+        budget=draw(st.integers(1, 600) | st.integers(600, 3000)),
         width=width,
         depth=draw(st.integers(1, 2)) if width else 0,
         alpha=draw(st.floats(0, 1)),
         position=draw(st.sampled_from(["paragraph", "paragraph", "periodic:7"])),
-        opinions=draw(st.integers(0, 3)),
-        hopeless=draw(st.floats(0, 0.5)),
-        sure=draw(st.floats(0.5, 1)),
+        opinions=draw(st.sampled_from([0, 1, 2, 3])),
+        hopeless=draw(st.sampled_from([0.0, 0.0, 0.3])),
+        sure=draw(st.sampled_from([1.0, 1.0, 0.7])),
     )
 
 

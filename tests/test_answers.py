@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimator.answers import answer_begin, final_answer, is_correct, same_answer, to_number
+from estimator.answers import answer_begin, final_answer, is_correct, meaning, same_answer, to_number
 from estimator.types import Grader, Question
 
 
@@ -246,3 +246,27 @@ def test_the_published_verdicts_on_real_model_solutions(data: Path) -> None:
             assert is_correct(question, solution["solution"]) == solution["is_correct"], solution
             checked += 1
     assert checked == 5276
+
+
+@pytest.mark.parametrize(
+    "alike",
+    [
+        ("8", "8.0", "8 apples", "$8", "about 8", "x = 8", "2 * 4 = 8", "16/2", r"\frac{16}{2}"),
+        ("1,000", "1000", "1000 dollars", "1000 USD"),
+        ("B", "(B)", "b)", "B: closet"),
+        ("The closet", "closet", "Closet."),
+        ("12 Monkeys", "12 Monkeys."),
+        ("10:30", "10:30."),
+    ],
+)
+def test_answers_that_mean_the_same_are_known_without_a_grader(alike: tuple[str, ...]) -> None:
+    assert len({meaning(answer) for answer in alike}) == 1, [meaning(answer) for answer in alike]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("8", "-8"), ("8", "9 apples"), ("A", "B"), ("12 Angry Men", "12 Monkeys"), ("Henry 8", "Edward 8"), ("10:30", "10:45"),
+     ("12 and 15", "15"), ("New York", "York")],
+)  # fmt: skip
+def test_answers_that_mean_something_else_stay_apart(one: str, other: str) -> None:
+    assert meaning(one) != meaning(other)

@@ -99,6 +99,31 @@ def test_overrides_reach_the_policy():
     assert {k: policy[k] for k in wanted} == wanted
 
 
+def test_fresh_answers_are_asked_for_and_shown():
+    Path("p.toml").write_text("sure = 1.0\n")
+    shown = invoke("solve", GOOD, "--opinions", "2", "--policy", "p.toml")
+    assert shown.exit_code == 0 and "leaves doubt" in shown.stdout and "2 of 2 fresh answers agree" in shown.stdout
+    told = json.loads(invoke("solve", GOOD, "--opinions", "2", "--policy", "p.toml", "--json").stdout)
+    assert told["policy"]["opinions"] == 2 and told["tokens"]["lookahead"] == 2 * told["tokens"]["answer"]
+    last = told["paragraphs"][-1]
+    assert last["confidence"] == 0.95 < last["adjusted"] == told["confidence"] and last["decision"] == "finish"
+
+
+def test_more_opinions_than_the_estimator_can_weigh_are_refused_where_asked_for_and_left_out_where_not(monkeypatch, tmp_path):
+    refused = invoke("solve", GOOD, "--opinions", "9")
+    assert refused.exit_code == 2 and "opinions = 9, and the estimator can weigh 1, 2, 3" in refused.stderr
+    shipped = tmp_path / "shipped.toml"
+    shipped.write_text("opinions = 9\n")
+    monkeypatch.setattr(assemble, "shipped_policy_path", lambda: shipped)
+    left_out = invoke("solve", GOOD, "--json")
+    assert json.loads(left_out.stdout)["policy"]["opinions"] == 3 and "asks for 9 second opinions" in left_out.stderr
+    greedy = json.loads(invoke("solve", GOOD, "--temperature", "0", "--json").stdout)
+    assert greedy["policy"]["opinions"] == 0
+    monkeypatch.setenv("CONTROLLER_OPINIONS", "9")
+    assert invoke("score", GOOD, "--answer", "#### 42").exit_code == 0, "nothing is decided there"
+    assert invoke("solve", GOOD).exit_code == 2
+
+
 @pytest.mark.parametrize("text", ["accpt = 0.5", "accept = ", "accept = 3", "accept = 0.1\nrevise = 0.5"])
 def test_bad_policy_file_is_refused_before_the_trace_is_touched(text):
     Path("p.toml").write_text(text)

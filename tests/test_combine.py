@@ -118,6 +118,10 @@ def test_a_combination_of_other_inputs_is_refused(combiner: Combiner, tmp_path: 
     path.write_text(combiner.model_dump_json().replace('"log_prompt_tokens"', '"mood"'))
     with pytest.raises(CombinerError, match="other inputs.*fit it again"):
         read_combiner(path)
+    heard = combiner.model_copy(update={"opinions": {2: combiner.combined["question"]}})
+    path.write_text(heard.model_dump_json())
+    with pytest.raises(CombinerError, match="other inputs for second opinions: fit it again"):
+        read_combiner(path)
 
 
 @pytest.mark.parametrize("damage", ['{"schema_version": 1', '{"combined": {}, "pairs": []}'])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+from estimator.artefacts import COMBINER
+from estimator.calibration import read_combiner
 from estimator.loading import embedded_dir, local_engine
-from training.embedded import Amounts, fit_rows, hold_out_items
+from training.embedded import Amounts, fit_rows, hold_out_items, weigh_opinions
 from training.labels import HELD_OUT, TRAIN, Labelled
 from training.questions import item_of, questions
 
@@ -32,3 +35,13 @@ def test_further_answers_to_what_it_cannot_solve_count_where_they_end(tmp_path: 
     rows = [answer for answer, _, _ in fit_rows(engine, amounts, file) if answer.prompt_ids in prompts]
     assert sum(not answer.segments for answer in rows) == 2 * amounts.fit_answers
     assert sum(answer.finished for answer in rows) == 2 * amounts.fit_gsm8k_answers
+
+
+def test_weights_of_second_opinions_are_put_beside_the_combination_and_change_nothing_else(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    shutil.copytree(embedded_dir() / "adapter", adapter)
+    before = read_combiner(adapter / COMBINER)
+    weigh_opinions(embedded_dir() / "base", adapter, Amounts(fit=(60, 30, 30), most_opinions=2))
+    after = read_combiner(adapter / COMBINER)
+    assert set(after.opinions) == {1, 2} != set(before.opinions)
+    assert after.model_copy(update={"opinions": before.opinions}) == before

@@ -19,6 +19,9 @@ from estimator.loading import Loaded, LoadError, embedded_dir
 from estimator.positions import Position, cut, parse_position
 from estimator.served import load_served
 from estimator.types import Answer, Question, Segment
+from graphs.events import Event, OpinionsEvent
+from graphs.policy import Policy
+from graphs.reasoning import solve
 from tests.cli_double import invoke
 from tests.test_evaluation_run import TINY
 from training.evaluation.run import evaluate
@@ -125,6 +128,19 @@ def test_other_positions_are_cuts_of_the_same_answer(served: Loaded, position: s
     [[whole]] = engine.sample([SampleRequest(prompt)], Sampling(temperature=0, max_tokens=40))
     [[first]] = engine.sample([SampleRequest(prompt)], Sampling(temperature=0, max_tokens=40, position=where))
     assert first.token_ids == cut(whole, where, engine.table)[0].token_ids
+
+
+def test_an_answer_in_doubt_is_held_against_fresh_ones(served: Loaded) -> None:
+    policy = Policy(opinions=2, hopeless=0.0, sure=1.0, accept=0.0, revise=0.0, drop=0.0, abstain=0.0, max_revisions=0)
+    heard = []
+    for question in questions("arithmetic", "test", 6, 3):
+        events: list[Event] = []
+        result = solve(question.text, served.engine, served.scorer, policy, seed=3, emit=events.append)
+        opinions = [e for e in events if isinstance(e, OpinionsEvent)]
+        heard += opinions
+        assert not opinions or result.confidence == max(opinions[0].weighed, *(o.weighed for o in opinions[0].others))
+    assert len(heard) >= 5 and all(len(e.others) == 2 and e.tokens > 0 for e in heard)
+    assert any(o.agrees for e in heard for o in e.others) and all(0 <= e.weighed <= 1 for e in heard)
 
 
 def test_a_prompt_beyond_the_context_is_refused_before_it_is_sent(served: Loaded) -> None:

@@ -35,7 +35,6 @@ CANDIDATES: dict[str, dict[str, float | int]] = {
     "2 opinions": PLAIN | {"opinions": 2},
     "3 opinions": PLAIN | {"opinions": 3},
     "4 opinions": PLAIN | {"opinions": 4},
-    "2 opinions, revise at the end": PLAIN | {"max_revisions": 1, "opinions": 2},
 }
 
 

@@ -109,12 +109,13 @@ def positions(report: Report) -> Iterator[Table]:
 
 def accuracy(report: Report) -> Iterator[Table]:
     header = ("kind", "answer", "method", "n", "accuracy %", "without, %", "same tokens as without, %", "tokens", "ms")
+    header += ("ECE %", "AUROC %")
     cells = [
         (r["kind"], r["position"], r["method"], str(r["n"]), _interval(r, "accuracy"), _percent(r["accuracy_without"]))
-        + (_percent(r["identical"]), _number(r["tokens"], 0), _milliseconds(r))
+        + (_percent(r["identical"]), _number(r["tokens"], 0), _milliseconds(r), _interval(r, "ece"), _interval(r, "auroc"))
         for r in rows(report, "accuracy")
     ]
-    note = "Methods that only read leave every answer as it is (the paper's Table 4). Greedy and sampled answers are compared with their own kind."  # noqa: E501
+    note = "Methods that only read leave every answer as it is (the paper's Table 4). Greedy and sampled answers are compared with their own kind. ECE and AUROC are of the confidence that FineCE gives out with an answer."  # noqa: E501
     yield _table("Accuracy with and without", note, header, cells, 2)
 
 

@@ -19,7 +19,7 @@ from estimator.types import Question
 from training.evaluation.evidence import Evidence
 from training.evaluation.intervals import mean_figure
 from training.evaluation.plan import OPINIONS
-from training.evaluation.rows import Row, row
+from training.evaluation.rows import Row, calibration, ranking, row
 from training.labelling import Sampled, sample_answers
 
 VOTES = 8
@@ -27,7 +27,8 @@ VOTES = 8
 
 def rows(evidence: Evidence) -> list[Row]:
     """``accuracy_without`` is that of the plain model's answer of the same sort, greedy or sampled; ``identical`` the share
-    of answers that are token for token the plain model's; ``seconds`` what an answer took, all at once in one batch."""
+    of answers that are token for token the plain model's; ``seconds`` what an answer took, all at once in one batch. Where
+    FineCE's confidence is given with the answer, so are its ECE and AUROC."""
     asked = list({q.text: q for test in evidence.splits.tests for q in test}.values())
     kinds = np.array([q.kind for q in asked])
     questions = np.unique([q.text for q in asked], return_inverse=True)[1]
@@ -38,12 +39,23 @@ def rows(evidence: Evidence) -> list[Row]:
         at = np.flatnonzero((kinds == kind) | (kind == "all"))
         for made in ways:
             figures = {name: np.array(made[name], float)[at] for name in ("right", "without", "identical", "tokens")}
+            given = _given(made, figures["right"], at, questions, evidence.plan.draws)
             figure = mean_figure(figures["right"], questions[at], evidence.plan.draws)
             own = {"accuracy": figure.value, "accuracy_low": figure.low, "accuracy_high": figure.high}
             own |= {"accuracy_without": figures["without"].mean(), "identical": figures["identical"].mean()}
             cost = {"tokens": figures["tokens"].mean(), "seconds": made["seconds"]}
-            out.append(row("accuracy", kind, made["sort"], made["method"], len(at), **cost, **own))
+            out.append(row("accuracy", kind, made["sort"], made["method"], len(at), **cost, **own, **given))
     return out
+
+
+def _given(
+    made: dict[str, Any], right: NDArray[np.float64], at: NDArray[np.int64], questions: NDArray[np.int64], draws: int
+) -> dict[str, float]:
+    """How good the confidences are that the answers are given out with; nothing where the way gives none."""
+    if "confidence" not in made:
+        return {}
+    values = np.array(made["confidence"], float)[at]
+    return calibration(values, right, questions[at], draws) | ranking(values, right, questions[at], draws)
 
 
 def _decoded(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any]]:
@@ -82,26 +94,29 @@ def _chosen(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any
     }
     first = [g[0] for g in groups]
     cost = [float(sum(_length(s) for s in g)) for g in groups]
-    out = [_outcome("sampled", "plain model", first, first, each)]
+    out = [_outcome("sampled", "plain model", first, first, each) | {"confidence": sure[:, 0].tolist()}]
     for name, picked in ways.items():
         seconds = scored if "FineCE" in name else VOTES * each
         out.append(_outcome("sampled", name, picked, first, seconds) | {"tokens": cost})
     for count in (k for k in OPINIONS if k in evidence.scorer.opinions):
         name = f"surest of 1 and {count} by FineCE, the {count} only where the 1 is in doubt"
         heard = [_surest(evidence, g[: count + 1], sure[i].tolist()) for i, g in enumerate(groups)]
-        used = [float(sum(map(_length, among))) for _, among in heard]
-        share = sum(len(among) for _, among in heard) / len(groups) / VOTES
-        out.append(_outcome("sampled", name, [kept for kept, _ in heard], first, share * scored) | {"tokens": used})
+        used = [float(sum(map(_length, among))) for _, _, among in heard]
+        share = sum(len(among) for _, _, among in heard) / len(groups) / VOTES
+        made = _outcome("sampled", name, [kept for kept, _, _ in heard], first, share * scored)
+        out.append(made | {"tokens": used, "confidence": [value for _, value, _ in heard]})
     return out
 
 
-def _surest(evidence: Evidence, group: Sequence[Sampled], sure: Sequence[float]) -> tuple[Sampled, Sequence[Sampled]]:
-    """The first answer, or where it is in doubt the surest of all, held against each other; and those that were needed."""
+def _surest(evidence: Evidence, group: Sequence[Sampled], sure: Sequence[float]) -> tuple[Sampled, float, Sequence[Sampled]]:
+    """The first answer, or where it is in doubt the surest of all, held against each other; its confidence; and those that
+    were needed."""
     said = [stated(s.answer, s.text) for s in group]
     if said[0] is None or not in_doubt(sure[0]):
-        return group[0], group[:1]
+        return group[0], sure[0], group[:1]
     weighed = weigh([Opinion.of(s, c) for s, c in zip(said, sure, strict=False)], evidence.scorer.opinions)
-    return group[weighed.index(max(weighed))], group
+    best = weighed.index(max(weighed))
+    return group[best], weighed[best], group
 
 
 def _vote(evidence: Evidence, group: Sequence[Sampled], weights: NDArray[np.float64]) -> Sampled:
