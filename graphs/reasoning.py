@@ -125,10 +125,7 @@ def solve(
     When it is interrupted, or engine or scorer fail, the last event is an ``InterruptedEvent`` and the error goes on to
     the caller: a failed score is never a number.
     """
-    emit, ahead, machine = emit or _nowhere, Ahead(engine), _machine(policy.width > 0)
-    nodes = Nodes(Instruments(engine, scorer, policy, seed, clock, ahead), emit)
-    emit(_header(question, engine, scorer, policy, seed, names))
-    with _interruptions_told(emit), closing(ahead):
+    with _begun(question, engine, scorer, policy, seed, emit or _nowhere, names, clock) as (machine, nodes):
         state = machine.invoke(Ask(question=question), _config(policy), context=nodes)
     return ResultEvent.model_validate(state["result"])
 
@@ -145,12 +142,29 @@ async def asolve(
     clock: Clock = time.monotonic,
 ) -> ResultEvent:
     """``solve`` beside a running event loop: the engine works in a thread. Cancelling counts as an interruption."""
-    emit, ahead, machine = emit or _nowhere, Ahead(engine), _machine(policy.width > 0)
+    with _begun(question, engine, scorer, policy, seed, emit or _nowhere, names, clock) as (machine, nodes):
+        state = await machine.ainvoke(Ask(question=question), _config(policy), context=nodes)
+    return ResultEvent.model_validate(state["result"])
+
+
+@contextmanager
+def _begun(
+    question: str,
+    engine: Engine,
+    scorer: Scorer,
+    policy: Policy,
+    seed: int,
+    emit: Emit,
+    names: Names | None,
+    clock: Clock,
+) -> Iterator[tuple[CompiledStateGraph[State, Nodes, Ask, State], Nodes]]:
+    """The machine and its nodes, with the header told, and inside whatever interrupts them; what was written in advance ends
+    with the run. ValueError before anything is told where policy and scorer do not fit."""
+    ahead = Ahead(engine)
     nodes = Nodes(Instruments(engine, scorer, policy, seed, clock, ahead), emit)
     emit(_header(question, engine, scorer, policy, seed, names))
     with _interruptions_told(emit), closing(ahead):
-        state = await machine.ainvoke(Ask(question=question), _config(policy), context=nodes)
-    return ResultEvent.model_validate(state["result"])
+        yield _machine(policy.width > 0), nodes
 
 
 def _header(question: str, engine: Engine, scorer: Scorer, policy: Policy, seed: int, names: Names | None) -> Header:
