@@ -72,8 +72,8 @@ class Consultation:
         return [o.record(agrees=o.opinion.meaning == self.own.meaning, weighed=w) for o, w in pairs]
 
 
-def consult(said: str, confidence: float, others: Sequence[Heard], scorer: Scorer) -> Consultation:
-    """Hold the answer that says ``said`` against the others."""
+def held_against(said: str, confidence: float, others: Sequence[Heard], scorer: Scorer) -> Consultation:
+    """The answer that says ``said`` with ``confidence``, held against the others."""
     own = Opinion.of(said, confidence)
     return Consultation(own, tuple(others), tuple(weigh([own, *(o.opinion for o in others)], scorer.opinions)))
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 from estimator.answers import final_answer
 from estimator.types import Answer, Segment
-from graphs.consultation import consult, hear, steps_of
+from graphs.consultation import hear, held_against, steps_of
 from graphs.events import (
     DecisionEvent,
     Emit,
@@ -183,7 +183,7 @@ class Nodes:
         use, meter, said = self.use, self.use.meter(), self._final_answer(state)
         assert said is not None, "nobody is asked about an answer that states nothing"
         fresh, seconds = use.fresh_answers(answer_of(state).upto(0), use.policy.budget - spent(state))
-        heard = consult(said, in_force(state["steps"][-1]), hear(fresh, use.engine, meter), use.scorer)
+        heard = held_against(said, in_force(state["steps"][-1]), hear(fresh, use.engine, meter), use.scorer)
         taken = [] if heard.taken is None else steps_of(heard.taken, use.engine, meter)
         self.emit(
             OpinionsEvent(
