@@ -26,7 +26,7 @@ from controller.reports import ScoreReport, SolveReport
 from controller.runs import Stopped, open_trace, run_one, stopped_by
 from controller.safe import one_line
 from controller.scoring import score_answer
-from graphs.events import DecisionEvent, Emit, Event
+from graphs.events import DecisionEvent, Emit, Event, OpinionsEvent
 
 if TYPE_CHECKING:
     from estimator.loading import Loaded
@@ -138,16 +138,25 @@ def _unused(folder: Path, numbers: Iterator[int]) -> Path:
 
 
 def _telling(context: Context) -> Emit:
-    """Tells the caller of every decision; nothing that a model wrote is in it. Events come from the engine's threads."""
+    """Tells the caller of every decision and of what fresh answers made of an answer; nothing that a model wrote is in it.
+    Events come from the engine's threads."""
     loop, decided = asyncio.get_running_loop(), count(1)
 
     def tell(event: Event) -> None:
-        if isinstance(event, DecisionEvent):
-            place = "question" if event.index < 0 else f"paragraph {event.index + 1}"
-            message = f"{place}: confidence {event.scores[-1]:.2f}, {event.action}"
+        if message := _progress(event):
             asyncio.run_coroutine_threadsafe(context.report_progress(next(decided), None, message), loop)
 
     return tell
+
+
+def _progress(event: Event) -> str | None:
+    if isinstance(event, DecisionEvent):
+        place = "question" if event.index < 0 else f"paragraph {event.index + 1}"
+        return f"{place}: confidence {event.scores[-1]:.2f}, {event.action}"
+    if isinstance(event, OpinionsEvent):
+        agreeing = f"{sum(o.agrees for o in event.others)} of {len(event.others)} fresh answers agree"
+        return agreeing + (", a surer one takes its place" if event.kept else "")
+    return None
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from graphs.what_if import WhatIf
 
 INDENT = 3
 QUESTION_TITLE = "the question itself"
-PURPOSES = ("answer", "revised", "lookahead", "scoring")
+PURPOSES = {"answer": "answer", "revised": "revised", "lookahead": "look-ahead and fresh answers", "scoring": "scoring"}
 
 
 class Interval(Protocol):
@@ -127,7 +127,8 @@ def opinions(event: OpinionsEvent, look: Look) -> RenderableType:
     line.append(f"{event.weighed:.2f}", style=f"bold {look.levels.colour(event.weighed)}")
     lines: list[RenderableType] = [line]
     for i, other in enumerate(event.others, start=1):
-        said = "says nothing" if other.answer is None else " ".join(visible(other.answer).split())
+        nothing = "says nothing" if other.finished else "cut off"
+        said = nothing if other.answer is None else " ".join(visible(other.answer).split())
         mark = s.finish if i == event.kept else s.separator
         text = Text(f"{mark} {said}", style="bold" if i == event.kept else "dim", no_wrap=True, overflow="ellipsis")
         text.append(f"  {other.weighed:.2f}", style="dim")
@@ -142,7 +143,7 @@ def result(event: ResultEvent, look: Look) -> RenderableType:
     if event.confidence is not None:
         head.append("  confidence ", style="dim")
         head.append(f"{event.confidence:.2f}", style=f"bold {look.levels.colour(event.confidence)}")
-    tokens = f" {s.separator} ".join(f"{p} {event.tokens.get(p, 0):,}" for p in PURPOSES)
+    tokens = f" {s.separator} ".join(f"{label} {event.tokens.get(p, 0):,}" for p, label in PURPOSES.items())
     seconds = f"{event.seconds.get('total', 0):.1f} s (" + ", ".join(
         f"{name} {event.seconds.get(name, 0):.1f}" for name in ("generate", "score")
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from controller import screen
-from controller.assemble import policy_path
+from controller.assemble import policy_path, read_policy
 from controller.certificate import certificate_path
 from controller.settings import EMBEDDED, Settings
 from estimator.loading import Check
@@ -41,12 +41,25 @@ def tuned_for(settings: Settings, model: str, hashes: Mapping[str, str]) -> Chec
 
 
 def warn_of_other_tuning(settings: Settings, loaded: Loaded) -> None:
-    """A line on stderr where a threshold is about to be used that was tuned on something else."""
+    """A line on stderr where a threshold is about to be used that was tuned on something else, or otherwise."""
     found = tuned_for(settings, loaded.model, loaded.hashes)
     if not found.ok:
         screen.warn(f"the policy was {found.detail}, so its threshold promises nothing here: {REMEDY}")
     elif _is_borrowed(settings, loaded.model) and policy_path(settings) is not None:
         screen.warn(found.detail)
+    elif changed := _changed(settings):
+        screen.warn(f"the policy was tuned with {changed}, so its threshold promises nothing here: tune it again as it is used")
+
+
+def _changed(settings: Settings) -> str:
+    """What the settings change in a tuned policy, by its own values; empty where its threshold still means what it did. Another
+    ``accept`` is another promise that nobody made."""
+    path = policy_path(settings)
+    if path is None or not certificate_path(path).is_file():
+        return ""
+    tuned = read_policy(path)
+    changes = {k: getattr(tuned, k) for k, v in settings.policy_changes.items() if v != getattr(tuned, k) and k != "accept"}
+    return ", ".join(f"{k} = {v}" for k, v in changes.items())
 
 
 def _is_borrowed(settings: Settings, model: str) -> bool:

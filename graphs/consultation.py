@@ -12,6 +12,8 @@ from estimator.types import Answer, Confidence
 from graphs.events import OtherAnswer, Score
 from graphs.state import StepState, score_state, segment_state
 
+EQUAL = 1e-4  # confidences no further apart are the same: two readings of one text differ by as much
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -33,7 +35,13 @@ class Heard:
     def record(self, *, agrees: bool, weighed: float) -> OtherAnswer:
         score = None if self.confidence is None else Score(**score_state(self.confidence))
         return OtherAnswer(
-            text=self.text, answer=self.said, agrees=agrees, tokens=self.num_tokens, score=score, weighed=weighed
+            text=self.text,
+            answer=self.said,
+            agrees=agrees,
+            finished=self.answer.finished,
+            tokens=self.num_tokens,
+            score=score,
+            weighed=weighed,
         )
 
 
@@ -56,7 +64,8 @@ class Consultation:
     @property
     def kept(self) -> int:
         """The surest: 0 for the answer in doubt, which also stays among equals, else the number of the other from 1."""
-        return self.weighed.index(max(self.weighed))
+        best = max(self.weighed)
+        return next(i for i, value in enumerate(self.weighed) if value >= best - EQUAL)
 
     @property
     def taken(self) -> Heard | None:
@@ -73,9 +82,12 @@ class Consultation:
 
 
 def held_against(said: str, confidence: float, others: Sequence[Heard], scorer: Scorer) -> Consultation:
-    """The answer that says ``said`` with ``confidence``, held against the others."""
-    own = Opinion.of(said, confidence)
-    return Consultation(own, tuple(others), tuple(weigh([own, *(o.opinion for o in others)], scorer.opinions)))
+    """The answer that says ``said`` with ``confidence``, held against those of the others that came to their end: what was cut
+    off might have said anything, and is neither for nor against. Where none did the confidence stays what it is."""
+    own, ended = Opinion.of(said, confidence), [o for o in others if o.answer.finished]
+    first, *rest = weigh([own, *(o.opinion for o in ended)], scorer.opinions) if ended else [confidence]
+    values = iter(rest)
+    return Consultation(own, tuple(others), (first, *(next(values) if o.answer.finished else 0.0 for o in others)))
 
 
 def steps_of(heard: Heard, engine: Engine, scorer: Scorer) -> list[StepState]:

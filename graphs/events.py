@@ -104,11 +104,13 @@ class LookaheadEvent(Record):
 
 class OtherAnswer(Record):
     """A fresh answer to the question: its text, its final answer and its score (both None where it was cut off or states
-    none), whether it agrees with the answer in doubt, and its confidence held against all the others."""
+    none), whether it agrees with the answer in doubt, and its confidence held against all the others. One that was cut off
+    for want of tokens (``finished`` is False) counts for nothing."""
 
     text: str
     answer: str | None
     agrees: bool
+    finished: bool
     tokens: int
     score: Score | None
     weighed: float

@@ -70,8 +70,8 @@ class Policy(BaseModel):
             raise ValueError(f"temperature {self.temperature:g} is too low to sample at: give 0 (greedy) or {COLDEST} at least")
         if (self.width == 0) != (self.depth == 0):
             raise ValueError("width and depth of the look-ahead are both 0 (off) or both at least 1")
-        if self.hopeless > self.sure:
-            raise ValueError(f"hopeless = {self.hopeless} is above sure = {self.sure}: no confidence would leave doubt")
+        if self.opinions and self.hopeless >= self.sure:
+            raise ValueError(f"hopeless = {self.hopeless} is not below sure = {self.sure}: no confidence would leave doubt")
         if self.opinions and not self.temperature:
             raise ValueError("opinions at temperature 0 would all be the same answer: give 0 opinions or a temperature")
         parse_position(self.position)
@@ -125,24 +125,20 @@ def _when_complete(standing: Standing, policy: Policy) -> Decision:
     now = standing.scores[-1]
     if not standing.stated:
         return Decision(Action.ABSTAIN, "the answer is complete but states no final answer")
-    if _in_doubt(standing, policy):
+    doubted = policy.opinions > 0 and not standing.consulted and in_doubt(now, policy.hopeless, policy.sure)
+    if doubted and standing.spent * (1 + policy.opinions) <= policy.budget:  # each may be as long as all that was written
         return Decision(Action.CONSULT, f"complete, and {now:.2f} leaves doubt")
+    alone = ", in doubt, with no budget for fresh answers" if doubted else ""
     if now >= policy.accept:
-        return Decision(Action.FINISH, f"complete, and {now:.2f} reaches the acceptance threshold {policy.accept:.2f}")
-    why = "complete, but {} is below the acceptance threshold {}".format(*_apart(now, policy.accept))
+        return Decision(Action.FINISH, f"complete, and {now:.2f} reaches the acceptance threshold {policy.accept:.2f}{alone}")
+    why = "complete, but {} is below the acceptance threshold {}".format(*_apart(now, policy.accept)) + alone
     if standing.consulted:  # another revision would be compared with a confidence that these opinions had no part in
         return Decision(Action.ABSTAIN, f"{why}, fresh answers heard")
     if standing.spent >= policy.budget:
         return Decision(Action.ABSTAIN, f"{why} and the budget leaves no revision")
     if standing.revisions >= policy.max_revisions:
-        return Decision(Action.ABSTAIN, f"{why} and no revision is left")
+        return Decision(Action.ABSTAIN, f"{why} and no revision is left" if policy.max_revisions else why)
     return _revise(standing, why)
-
-
-def _in_doubt(standing: Standing, policy: Policy) -> bool:
-    """Whether second opinions are worth asking for, and the budget lets each be as long as all that was written so far."""
-    asked = policy.opinions > 0 and not standing.consulted and in_doubt(standing.scores[-1], policy.hopeless, policy.sure)
-    return asked and standing.spent * (1 + policy.opinions) <= policy.budget
 
 
 def _at_the_question(now: float, policy: Policy) -> Decision:

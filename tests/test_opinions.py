@@ -135,6 +135,34 @@ def test_no_scorer_is_asked_about_nothing() -> None:
         assert heard.kept == (1 if others == [["#### 5"]] else 0)
 
 
+def test_what_the_budget_cuts_off_is_neither_for_nor_against() -> None:
+    """Else an answer would look surer the less its rivals were let speak."""
+    rival = ["Add the numbers, which takes a while to write down in full.", "That is wrong: 6.", "#### 6"]
+    length = len("\n\n".join(GOOD)) + 1
+    tight = replace_policy(ONE, budget=2 * length, accept=0.6, revise=0.0, drop=0.0, abstain=0.0)
+    result, events = run(scene(GOOD, rival, rival, values=DOUBTED), tight)
+    [heard] = of(OpinionsEvent, events)
+    assert not heard.others[0].finished and heard.others[0].weighed == 0 and heard.weighed == result.confidence == 0.7
+    two = replace_policy(TWO, budget=3 * length, accept=0.6, revise=0.0, drop=0.0, abstain=0.0)
+    [heard] = of(OpinionsEvent, run(scene(GOOD, rival, GOOD, values=DOUBTED), two)[1])
+    assert sorted(o.finished for o in heard.others) == [False, True], "1000 and 1001 of three scripted answers"
+    own, confirmed = Opinion("5", 0.7), [Opinion("5", 0.7)]
+    assert heard.weighed == weigh([own, *confirmed], OPINIONS)[0], "as if the one had been asked alone"
+
+
+def test_an_answer_stays_where_another_is_no_surer_than_rounding() -> None:
+    near = {"Add": 0.6, "right": 0.7, "again": 0.70001}
+    result, events = run(scene(GOOD, GOOD, ["Add again.", "#### 5"], values=near), ONE)
+    [heard] = of(OpinionsEvent, events)
+    assert heard.kept == 0 and texts(result) == GOOD
+
+
+def test_doubt_that_the_budget_lets_nobody_answer_is_told() -> None:
+    length = len("\n\n".join(GOOD)) + 1
+    result, _ = run(scene(GOOD, values=DOUBTED), replace_policy(TWO, budget=2 * length))
+    assert result.reason.endswith("reaches the acceptance threshold 0.60, in doubt, with no budget for fresh answers")
+
+
 def test_an_estimator_that_cannot_weigh_them_is_an_error_that_says_so() -> None:
     engine, scorer = scene(GOOD)
     unfitted = ScriptedScorer(scorer.confidence)

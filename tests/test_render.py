@@ -51,7 +51,9 @@ def events(text: str = "Six times seven.\n\n", policy=None):
     yield ScoreEvent(index=0, score=score(0.2, 0.1, 0.3), scored_tokens=1, seconds=0)
     yield RevisionEvent(cut=0, kept="new", rejected=[text], rejected_score=0.1, kept_score=0.2)
     yield decision(0, "consult")
-    others = [OtherAnswer(text=text, answer=text, agrees=False, tokens=2, score=score(0.4, 0.3, 0.5), weighed=0.3)]
+    others = [
+        OtherAnswer(text=text, answer=text, agrees=False, finished=True, tokens=2, score=score(0.4, 0.3, 0.5), weighed=0.3)
+    ]
     yield OpinionsEvent(index=0, others=others, weighed=0.2, kept=1, tokens=2, scored_tokens=2, seconds=0)
     yield decision(0, "abstain")
     tokens, seconds = {"answer": 1200, "revised": 2, "lookahead": 3, "scoring": 4}, {"total": 1.25}
@@ -141,7 +143,9 @@ def test_wide_characters_fit():
 def test_fresh_answers_are_shown_with_what_they_made_of_the_confidence():
     def other(answer: str | None, weighed: float) -> OtherAnswer:
         known = None if answer is None else score(0.5, 0.4, 0.6)
-        return OtherAnswer(text="t", answer=answer, agrees=answer == "5", tokens=9, score=known, weighed=weighed)
+        return OtherAnswer(
+            text="t", answer=answer, agrees=answer == "5", finished=weighed > 0, tokens=9, score=known, weighed=weighed
+        )
 
     def lines(kept: int, *others: OtherAnswer) -> list[str]:
         heard = OpinionsEvent(index=2, others=list(others), weighed=0.71, kept=kept, tokens=9, scored_tokens=9, seconds=0.1)
@@ -149,6 +153,6 @@ def test_fresh_answers_are_shown_with_what_they_made_of_the_confidence():
         c.print(render.opinions(heard, Look(80, UNICODE, Levels())))
         return [line.strip() for line in shown(c).splitlines()]
 
-    confirmed = ["1 of 2 fresh answers agree  → 0.71", "· 5  0.70", "· says nothing  0.00"]
+    confirmed = ["1 of 2 fresh answers agree  → 0.71", "· 5  0.70", "· cut off  0.00"]
     assert lines(0, other("5", 0.7), other(None, 0.0)) == confirmed
     assert lines(1, other("6\n", 0.8)) == ["0 of 1 fresh answer agrees  → 0.71", "✓ 6  0.80  surer, so taken instead"]

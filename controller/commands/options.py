@@ -63,6 +63,8 @@ Lookahead = Annotated[
     str | None,
     typer.Option(metavar="W,D", help="Look ahead with W branches, D segments deep.", rich_help_panel=_POLICY),
 ]
-Temperature = Annotated[float | None, typer.Option(help="Sampling temperature; 0 is greedy.", rich_help_panel=_POLICY)]
+Temperature = Annotated[
+    float | None, typer.Option(help="Sampling temperature; 0 is greedy, without fresh answers.", rich_help_panel=_POLICY)
+]
 Budget = Annotated[int | None, typer.Option(help="Most tokens for one question.", rich_help_panel=_POLICY)]
 Accept = Annotated[float | None, typer.Option(help="Confidence from which an answer is given out.", rich_help_panel=_POLICY)]
