@@ -28,9 +28,15 @@ from tests.cli_double import BAD, GOOD, PENS, Double, scripted
 SERVE = [sys.executable, "-m", "controller", "mcp"]
 
 
-def with_client(double: Double, talk: Callable[[Client], Awaitable[Any]], traces: Path | None = None, at_once: int = 1) -> Any:
+def with_client(
+    double: Double,
+    talk: Callable[[Client], Awaitable[Any]],
+    traces: Path | None = None,
+    at_once: int = 1,
+    policy: Policy | None = None,
+) -> Any:
     """What ``talk`` gives, in a conversation with a server on the double."""
-    calls = Calls(Run(double, Policy(), 0), at_once)
+    calls = Calls(Run(double, policy or Policy(), 0), at_once)
     server = build_server(calls, traces)
 
     async def whole() -> Any:
@@ -44,12 +50,16 @@ def with_client(double: Double, talk: Callable[[Client], Awaitable[Any]], traces
 
 
 def called(
-    double: Double, *calls: tuple[str, dict[str, Any]], traces: Path | None = None, progress: Any = None
+    double: Double,
+    *calls: tuple[str, dict[str, Any]],
+    traces: Path | None = None,
+    progress: Any = None,
+    policy: Policy | None = None,
 ) -> list[CallToolResult]:
     async def talk(client: Client) -> list[CallToolResult]:
         return [await client.call_tool(name, given, progress_callback=progress) for name, given in calls]
 
-    return with_client(double, talk, traces)
+    return with_client(double, talk, traces, policy=policy)
 
 
 def told(result: CallToolResult) -> str:
@@ -81,6 +91,22 @@ def test_every_decision_is_told_while_it_writes_and_nothing_that_it_wrote_is() -
         (2, "paragraph 1: confidence 0.90, continue"),
         (3, "paragraph 2: confidence 0.95, finish"),
     ]
+
+
+def test_what_fresh_answers_made_of_an_answer_is_told_and_not_what_they_said(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(str(message))
+
+    asked = Policy(opinions=1, hopeless=0.0, sure=1.0, max_revisions=0, revise=0.0, drop=0.0, abstain=0.0)
+    good, bad = called(
+        scripted(), ("solve", {"question": GOOD}), ("solve", {"question": BAD}), traces=tmp_path, progress=hear, policy=asked
+    )
+    assert "1 of 1 fresh answers agree" in heard and "paragraph 2: confidence 0.95, consult" in heard
+    assert good.structured_content and good.structured_content["confidence"] > 0.95
+    assert bad.structured_content and bad.structured_content["outcome"] == "abstained" and "Perhaps" not in told(bad)
+    assert not any("Perhaps" in message or "#" in message for message in heard)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -59,3 +59,30 @@ def test_another_model_without_a_policy_of_its_own_is_told_so(monkeypatch: pytes
     use(monkeypatch, scripted())
     monkeypatch.setattr(assemble, "shipped_policy_path", lambda: policy)
     assert "no policy named" in invoke("solve", QUESTION).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--opinions", "0"), "tuned with opinions = 2, so its threshold promises nothing here"),
+        (("--budget", "60"), "tuned with budget = 1024"),
+        (("--accept", "0.9"), None),
+        (("--opinions", "2"), None),
+    ],
+)
+def test_a_policy_that_is_not_used_as_it_was_tuned_is_told_so(
+    policy: Path, arguments: tuple[str, ...], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = use(monkeypatch, scripted())
+    tuned_on(policy, loaded.hashes)
+    heard = invoke("solve", QUESTION, "--policy", policy, *arguments).stderr
+    assert (said or "") in heard and ("tuned" in heard) == (said is not None)
+
+
+def test_a_policy_tuned_on_another_combination_is_told_so(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = use(monkeypatch, scripted())
+    loaded.hashes["combination"] = "c"
+    tuned_on(policy, loaded.hashes | {"combination": "d"})
+    assert "combination d there, c here" in invoke("solve", QUESTION, "--policy", policy).stderr
+    tuned_on(policy, {k: v for k, v in loaded.hashes.items() if k != "combination"})
+    assert "tuned" not in invoke("solve", QUESTION, "--policy", policy).stderr, "older certificates name none"
