@@ -61,3 +61,12 @@ def prompt_hash(tokenizer: Any, technique: Technique = "soft") -> str:
     probe = prompt_ids(tokenizer, "How many legs do 3 dogs have?")
     form = f"{INSTRUCTION}|{tokenizer.chat_template}|{probe}" + (f"|{CONFIDENCE_REQUEST}" if technique == "ift" else "")
     return hashlib.sha256(form.encode()).hexdigest()[:16]
+
+
+def identity(card: Card, adapter_hash: str, adapter: Path) -> dict[str, str]:
+    """The hashes of an estimator whose card and combination lie in ``adapter``."""
+    known = {"base": card.base_hash, "adapter": adapter_hash, "prompt": card.prompt_hash}
+    fitted = adapter / COMBINER
+    return known | (
+        {"combination": hashlib.blake2b(fitted.read_bytes(), digest_size=8).hexdigest()} if fitted.is_file() else {}
+    )

@@ -10,14 +10,13 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from estimator.artefacts import CARD, COMBINER, POLICY, Card, model_hash, prompt_hash
+from estimator.artefacts import CARD, COMBINER, POLICY, Card, identity, model_hash, prompt_hash
 from estimator.calibration import Combiner, CombinerError, read_combiner
 from estimator.engines.base import Engine
 from estimator.scorers.base import Scorer
@@ -121,13 +120,6 @@ def hashes_of(model: str = EMBEDDED, estimator: str | None = None) -> dict[str, 
     adapter = adapter_dir(model, estimator)
     card = read_card(adapter)
     return identity(card, model_hash(adapter), adapter)
-
-
-def identity(card: Card, adapter_hash: str, adapter: Path) -> dict[str, str]:
-    """The hashes of an estimator whose card and combination lie in ``adapter``."""
-    known = {"base": card.base_hash, "adapter": adapter_hash, "prompt": card.prompt_hash}
-    fitted = adapter / COMBINER
-    return known | ({"combination": blake2b(fitted.read_bytes(), digest_size=8).hexdigest()} if fitted.is_file() else {})
 
 
 def scorer_on(engine: Any, card: Card, adapter: Path) -> tuple[Scorer, tuple[str, ...]]:

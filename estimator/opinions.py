@@ -18,7 +18,7 @@ from estimator.calibration import Logistic, to_logit
 from estimator.scorers.base import Scorer
 from estimator.types import Answer, Confidence
 
-# Below the one an answer is hardly ever saved, from the other on it hardly ever falls.
+# Outside of these fresh answers change little for their tokens (see LOG.md).
 HOPELESS, SURE = 0.1, 0.9
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from estimator.artefacts import CARD, Card, model_hash, prompt_hash
+from estimator.artefacts import CARD, Card, identity, model_hash, prompt_hash
 from estimator.engines.client import ServerClient
 from estimator.engines.vllm import VllmEngine
 from estimator.engines.vocabulary import Vocabulary, read_vocabulary
-from estimator.loading import EMBEDDED, Loaded, LoadError, base_dir, embedded_dir, identity, read_card, scorer_on
+from estimator.loading import EMBEDDED, Loaded, LoadError, base_dir, embedded_dir, read_card, scorer_on
 
 FIRST_PATIENCE = 5.0  # seconds: a wrong address should say so soon
 NOT_COMPARED = "the weights of {} are not on this machine, so they were not compared with the estimator's card"

@@ -100,7 +100,7 @@ def _chosen(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any
         out.append(_outcome("sampled", name, picked, first, seconds) | {"tokens": cost})
     for count in (k for k in OPINIONS if k in evidence.scorer.opinions):
         name = f"surest of 1 and {count} by FineCE, the {count} only where the 1 is in doubt"
-        heard = [_surest(evidence, g[: count + 1], sure[i].tolist()) for i, g in enumerate(groups)]
+        heard = [_surest(evidence, g[: count + 1], sure[i, : count + 1].tolist()) for i, g in enumerate(groups)]
         used = [float(sum(map(_length, among))) for _, _, among in heard]
         share = sum(len(among) for _, _, among in heard) / len(groups) / VOTES
         made = _outcome("sampled", name, [kept for kept, _, _ in heard], first, share * scored)
@@ -114,7 +114,7 @@ def _surest(evidence: Evidence, group: Sequence[Sampled], sure: Sequence[float])
     said = [stated(s.answer, s.text) for s in group]
     if said[0] is None or not in_doubt(sure[0]):
         return group[0], sure[0], group[:1]
-    weighed = weigh([Opinion.of(s, c) for s, c in zip(said, sure, strict=False)], evidence.scorer.opinions)
+    weighed = weigh([Opinion.of(s, c) for s, c in zip(said, sure, strict=True)], evidence.scorer.opinions)
     best = weighed.index(max(weighed))
     return group[best], weighed[best], group
 
