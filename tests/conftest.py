@@ -10,6 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, so that a run says something of the change and not of its luck; new ones are looked for
+# with ``pytest --hypothesis-profile=explore``.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("steady")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models are slower on two threads, and much slower beside other work
 pytest_plugins = ["tests.vllm_server"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ def standings(draw: st.DrawFn) -> Standing:
         spent=draw(st.integers(0, 700)),
         revisions=draw(st.integers(0, 5)),
         stated=draw(st.booleans()),
+        full=draw(st.booleans()),
+        consulted=draw(st.booleans()),
     )
 
 
@@ -43,17 +46,21 @@ def test_a_decision_respects_its_bounds(standing: Standing, policy: Policy):
         assert decision.cut is not None and 0 <= decision.cut < len(standing.scores) - 1
     else:
         assert decision.cut is None
-    assert (decision.action is Action.FINISH) == (
-        standing.finished and standing.stated and standing.scores[-1] >= policy.accept
-    )
+    if decision.action is Action.CONSULT:
+        assert standing.finished and standing.stated and policy.opinions and not standing.consulted
+        assert policy.hopeless <= standing.scores[-1] < policy.sure
+    else:
+        acceptable = standing.finished and standing.stated and standing.scores[-1] >= policy.accept
+        assert (decision.action is Action.FINISH) == acceptable
     assert not decision.budget_spent or decision.action is Action.ABSTAIN
 
 
 @given(standings(), policies(), confidences)
 def test_more_confidence_never_turns_an_accepted_answer_down(standing: Standing, policy: Policy, more: float):
     if decide(standing, policy).action is Action.FINISH:
-        surer = Standing((*standing.scores[:-1], max(more, standing.scores[-1])), True, standing.spent, 0)
-        assert decide(surer, policy).action is Action.FINISH
+        surer = replace(standing, scores=(*standing.scores[:-1], max(more, standing.scores[-1])))
+        assert decide(surer, policy).action in (Action.FINISH, Action.CONSULT)  # out of what is hopeless it may leave doubt
+        assert decide(replace(surer, consulted=True), policy).action is Action.FINISH
 
 
 @given(st.lists(confidences, min_size=2, max_size=8))
