@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from estimator.types import PARAGRAPH_BREAK, Segment, StopReason
+from estimator.types import PARAGRAPH_BREAK, Answer, Segment, StopReason
 
 
 class PositionKind(StrEnum):
@@ -96,3 +96,17 @@ def cut(segment: Segment, position: Position, table: BreakTable) -> tuple[Segmen
             parts.append(Segment(segment.token_ids[span], segment.logprobs[span], segment.entropies[span], stop))
             begin = end
     return tuple(parts)
+
+
+def recut(answer: Answer, position: Position, table: BreakTable) -> Answer:
+    """An answer as if it had been written from position to position."""
+    if not answer.segments:
+        return answer
+    parts = answer.segments
+    whole = Segment(
+        tuple(t for s in parts for t in s.token_ids),
+        tuple(p for s in parts for p in s.logprobs),
+        tuple(e for s in parts for e in s.entropies),
+        parts[-1].stop,
+    )
+    return Answer(answer.prompt_ids, cut(whole, position, table))

@@ -16,6 +16,7 @@ import pytest
 from estimator.engines.base import ContextTooLong, SampleRequest, Sampling
 from estimator.loading import embedded_dir, local_engine
 from estimator.metrics import auroc
+from estimator.positions import Position, parse_position, recut
 from estimator.segments import segments_of
 from estimator.types import Answer, Confidence
 from graphs.policy import Policy
@@ -141,6 +142,22 @@ def test_hostile_questions_end_in_a_result(embedded: Any, text: str) -> None:
 def test_a_question_beyond_the_context_is_an_error_and_no_number(embedded: Any) -> None:
     with pytest.raises(ContextTooLong, match="shorten the question"):
         solve("? " * 1500, embedded.engine, embedded.scorer, Policy.model_validate({}), seed=0)
+
+
+@pytest.mark.parametrize("position", ["periodic:7", "periodic:30", "entropy", "entropy:1e-10"])
+def test_a_complete_answer_has_one_confidence_wherever_it_was_read_on_the_way(embedded: Any, position: str) -> None:
+    requests = [
+        SampleRequest(embedded.engine.prompt_ids(q), n=3, seed=1) for q in (ASKED, "Is a spoon made of metal or of cheese?")
+    ]
+    table, rule = embedded.engine.table, parse_position(position)
+    whole = [
+        Answer(r.prefix, (s,))
+        for r, group in zip(requests, embedded.engine.sample(requests, Sampling(max_tokens=200)), strict=True)
+        for s in group
+    ]
+    in_paragraphs = embedded.scorer.score([recut(a, Position(), table) for a in whole])
+    otherwise = embedded.scorer.score([recut(a, rule, table) for a in whole])
+    assert [c.value for c in otherwise] == pytest.approx([c.value for c in in_paragraphs], abs=1e-5)
 
 
 def test_the_cards_say_what_they_were_made_from() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from estimator import metrics
 from estimator.baselines.base import Case
-from estimator.positions import Position, PositionKind, break_table, cut
+from estimator.positions import Position, PositionKind, break_table, recut
 from estimator.types import Answer, Question, Segment, StopReason
 from training.evaluation.cases import PLACES, Cases, spread
 from training.evaluation.intervals import auroc_figure, draw_weights, drawn_auroc, ece_figure, mean_figure, percentiles
@@ -27,7 +27,7 @@ from training.evaluation.splits import TooFew, from_questions, generated
 from training.evaluation.store import Store
 from training.evaluation.tables import drift, look_ahead
 from training.evaluation.tables.main import floor
-from training.evaluation.tables.positions import one_segment, token_ratios
+from training.evaluation.tables.positions import token_ratios
 from training.labelling import Sampled
 
 RNG = np.random.default_rng(5)
@@ -85,9 +85,7 @@ def test_an_answer_whose_tokens_ran_out_is_left_out_and_counted() -> None:
 
 def test_an_answer_cut_anew_is_the_same_answer() -> None:
     answer = sampled("long", 5, True).answer
-    again = Answer(
-        answer.prompt_ids, cut(one_segment(answer), Position(PositionKind.PERIODIC, every=3), break_table(["a"] * 9))
-    )
+    again = recut(answer, Position(PositionKind.PERIODIC, every=3), break_table(["a"] * 9))
     assert again.token_ids == answer.token_ids and again.finished
     assert [len(s.token_ids) for s in again.segments] == [3, 3, 3, 1]
 

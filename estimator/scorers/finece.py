@@ -10,14 +10,21 @@ from estimator.calibration import Combiner, Logistic, adapter_inputs
 from estimator.claims import without_claims
 from estimator.engines.base import Engine
 from estimator.levels import interval, mean, tilt
+from estimator.positions import Position, recut
 from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import signals, state_of
 from estimator.types import Answer, Confidence
 
+PARAGRAPHS = Position()
+
 
 class CombinedScorer:
     """The adapter's reading and the log-probabilities of what was generated, through a small fitted model; the adapter's
-    distribution is shifted to the combined mean, which gives the interval. Confidences stated in the text are not read."""
+    distribution is shifted to the combined mean, which gives the interval. Confidences stated in the text are not read.
+
+    The model was fitted on answers in paragraphs, so it is shown every answer in paragraphs, wherever it stopped on the way: a
+    complete answer has one confidence.
+    """
 
     name = "finece"
 
@@ -34,7 +41,7 @@ class CombinedScorer:
         return [self._combine(a, np.array(levels)) for a, levels in zip(heard, read, strict=True)]
 
     def _combine(self, answer: Answer, levels: np.ndarray) -> Confidence:
-        state, free = state_of(answer), signals(answer)
+        state, free = state_of(answer), signals(recut(answer, PARAGRAPHS, self.engine.table))
         value = float(self.combiner.combined[state](np.concatenate([adapter_inputs(levels), free])))
         parts = {"adapter": float(mean(levels))}
         if state in self.combiner.signals:

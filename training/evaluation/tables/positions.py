@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from estimator.metrics import auroc
-from estimator.positions import Position, PositionKind, cut
-from estimator.types import Answer, Segment
+from estimator.positions import Position, PositionKind, recut
+from estimator.types import Answer
 from training.evaluation.cases import Cases, spread
 from training.evaluation.evidence import Evidence
 from training.evaluation.intervals import ece_figure
@@ -29,29 +29,19 @@ def rows(evidence: Evidence) -> list[Row]:
     out = []
     for name, position in STRATEGIES.items():
         known = name == "paragraph"  # as the answers were cut in the first place
-        cases = evidence.cases if known else recut(evidence.cases, evidence, position)
+        cases = evidence.cases if known else cases_at(position, evidence)
         for m in evidence.finece if known else evidence.again(names, f"cut at {name}", cases):
             for kind in evidence.kinds:
                 out += _rows(name, kind, m.name, m, cases, evidence.plan.draws)
     return out
 
 
-def recut(cases: Cases, evidence: Evidence, position: Position) -> Cases:
+def cases_at(position: Position, evidence: Evidence) -> Cases:
     """The same answers from position to position."""
-    whole = [s for s in cases.spots if s.at("complete")]
-    cuts = [Answer(s.case.answer.prompt_ids, cut(one_segment(s.case.answer), position, evidence.engine.table)) for s in whole]
-    again = [Sampled(s.case.question, a, s.case.correct) for s, a in zip(whole, cuts, strict=True)]
+    whole = [s for s in evidence.cases.spots if s.at("complete")]
+    table = evidence.engine.table
+    again = [Sampled(s.case.question, recut(s.case.answer, position, table), s.case.correct) for s in whole]
     return spread(again, [s.seed for s in whole])
-
-
-def one_segment(answer: Answer) -> Segment:
-    parts = answer.segments
-    return Segment(
-        tuple(t for s in parts for t in s.token_ids),
-        tuple(p for s in parts for p in s.logprobs),
-        tuple(e for s in parts for e in s.entropies),
-        parts[-1].stop,
-    )
 
 
 def _rows(strategy: str, kind: str, method: str, m: Measured, cases: Cases, draws: int) -> list[Row]:
