@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from estimator import bci
 from estimator.calibration import Logistic
@@ -85,16 +84,15 @@ class Instruments:
         """One new segment behind ``answer``, and the seconds it took."""
         started = self.clock()
         request, sampling = SampleRequest(answer.token_ids, seed=self.seed, first_index=first_index), self._sampling(room)
-        begun = self.ahead.take(request, sampling)
-        segment = self.engine.sample([request], sampling)[0][0] if begun is None else begun.result()
+        segment = self.ahead.next(request, self._to_the_end(room), sampling.max_tokens)
+        if segment is None:
+            segment = self.engine.sample([request], sampling)[0][0]
         return segment, self.clock() - started
 
-    def writing_on(self, answer: Answer, room: int) -> AbstractContextManager[None]:
-        """While ``answer`` is scored, an engine that can already writes what ``sample`` will ask for if the decision is to go
-        on, under the seed that it would have anyway."""
-        if self.policy.width or room < 1 or answer.finished:
-            return nullcontext()
-        return self.ahead.writing(SampleRequest(answer.token_ids, seed=self.seed), self._sampling(room))
+    def begin(self, question: Answer) -> None:
+        """An engine that can starts to answer while the question is scored."""
+        if (room := min(self.policy.budget, self.context_room(question))) > 0:
+            self.ahead.begin(SampleRequest(question.token_ids, seed=self.seed), self._to_the_end(room))
 
     def look_ahead(self, answer: Answer, room: int, meter: MeteredScorer) -> tuple[bci.LookAhead, float]:
         """What could come behind ``answer``, and the seconds it took, scoring included."""
@@ -114,4 +112,7 @@ class Instruments:
         return answers, self.clock() - started
 
     def _sampling(self, room: int) -> Sampling:
-        return Sampling(self.policy.temperature, min(SEGMENT_TOKENS, room), parse_position(self.policy.position))
+        return replace(self._to_the_end(room), max_tokens=min(SEGMENT_TOKENS, room))
+
+    def _to_the_end(self, room: int) -> Sampling:
+        return Sampling(self.policy.temperature, room, parse_position(self.policy.position))

@@ -64,8 +64,8 @@ class Nodes:
         started, meter = self.use.clock(), self.use.meter()
         prompt_ids = self.use.engine.prompt_ids(state["question"])
         bare = Answer(prompt_ids)
-        with self.use.writing_on(bare, min(self.use.policy.budget, self.use.context_room(bare))):
-            score = score_state(meter.score([bare])[0])
+        self.use.begin(bare)
+        score = score_state(meter.score([bare])[0])
         cost = {"scored_tokens": meter.scored_tokens, "seconds": meter.seconds}
         self.emit(QuestionEvent(prompt_tokens=len(prompt_ids), score=Score(**score), **cost))
         return {
@@ -93,11 +93,7 @@ class Nodes:
     def estimate(self, state: State) -> Update:
         """Score the answer so far. A look-ahead branch has been scored already."""
         branch, meter, answer = state["branch"], self.use.meter(), answer_of(state)
-        if branch is not None:
-            score = branch["score"]
-        else:
-            with self.use.writing_on(answer, self._room(state, answer)):
-                score = score_state(meter.score([answer])[0])
+        score = score_state(meter.score([answer])[0]) if branch is None else branch["score"]
         cost = {"scored_tokens": meter.scored_tokens, "seconds": meter.seconds}
         self.emit(ScoreEvent(index=last_index(state), score=Score(**score), **cost))
         counters = counted(state, scoring=meter.scored_tokens, score=meter.seconds)
@@ -155,7 +151,8 @@ class Nodes:
         standing = standing_of(state, stated=stated, full=self.use.context_room(answer_of(state)) < 1)
         decision = decide(standing, self.use.policy)
         action = decision.action.value
-        self.use.ahead.keep_only(answer_of(state).token_ids if decision.action is Action.CONTINUE else None)
+        if decision.action is not Action.CONTINUE:
+            self.use.ahead.drop()
         facts = {**asdict(standing), "scores": list(standing.scores)}
         self.emit(DecisionEvent(index=last_index(state), action=action, reason=decision.reason, cut=decision.cut, **facts))
         chosen = DecisionState(action=action, reason=decision.reason, cut=decision.cut, budget_spent=decision.budget_spent)

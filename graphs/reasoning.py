@@ -160,7 +160,7 @@ def _begun(
 ) -> Iterator[tuple[CompiledStateGraph[State, Nodes, Ask, State], Nodes]]:
     """The machine and its nodes, with the header told, and inside whatever interrupts them; what was written in advance ends
     with the run. ValueError before anything is told where policy and scorer do not fit."""
-    ahead = Ahead(engine)
+    ahead = Ahead(None if policy.width else engine)  # what is looked ahead is what the answer goes on with
     nodes = Nodes(Instruments(engine, scorer, policy, seed, clock, ahead), emit)
     emit(_header(question, engine, scorer, policy, seed, names))
     with _interruptions_told(emit), closing(ahead):

@@ -150,6 +150,18 @@ def reset_in_the_middle(exchange: Exchange) -> None:
     exchange.reset()
 
 
+def reset_when(told: threading.Event) -> Spoil:
+    """In the middle, as soon as ``told`` is set."""
+
+    def spoil(exchange: Exchange) -> None:
+        reply = exchange.answer()
+        exchange.client.sendall(reply[: len(reply) * 2 // 3])
+        told.wait(60)
+        exchange.reset()
+
+    return spoil
+
+
 def hang(seconds: float) -> Spoil:
     return lambda exchange: time.sleep(seconds)
 

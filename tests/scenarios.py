@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from estimator.calibration import OPINION_INPUTS, Logistic
@@ -16,9 +15,6 @@ from graphs.events import Event, Header, ResultEvent
 from graphs.policy import Policy
 from graphs.reasoning import solve
 from graphs.trace import Trace
-
-settings.register_profile("patient", deadline=None)  # a busy machine is no failure
-settings.load_profile("patient")
 
 Kind = TypeVar("Kind")
 QUESTION = "What is 2 + 3?"

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from estimator.engines.base import EngineError, EngineUnreachable, SampleRequest
 from estimator.engines.client import ServerClient
 from estimator.engines.vllm import VllmEngine
 from estimator.loading import Loaded
-from estimator.positions import parse_position
+from estimator.positions import Position, PositionKind, cut, parse_position
 from graphs.trace import read_trace
 from tests import fault_proxy as faults
 from tests.fault_proxy import FaultProxy, Spoil
@@ -83,6 +84,19 @@ PASSING: dict[str, Spoil] = {
     "odd keys": with_change(_oddly_keyed),
 }
 
+# Those that can spoil a stream of events.
+STREAMED = [
+    "reset",
+    "reset in the middle",
+    "500",
+    "503 while loading",
+    "hanging",
+    "truncated JSON",
+    "no JSON",
+    "NaN",
+    "minus infinity",
+]
+
 
 @pytest.fixture
 def proxy(server_url: str) -> Iterator[FaultProxy]:
@@ -120,6 +134,57 @@ def test_a_stream_that_breaks_off_starts_again(proxy: FaultProxy, served: Loaded
     sampling = Sampling(max_tokens=20, position=parse_position("entropy:0.4"))
     proxy.faults.append(faults.reset_in_the_middle)
     assert engine.sample([request], sampling) == served.engine.sample([request], sampling)
+
+
+@pytest.mark.parametrize("fault", ["reset", "reset in the middle", "503 while loading", "hanging"])
+def test_an_answer_whose_stream_breaks_off_comes_out_the_same(proxy: FaultProxy, served: Loaded, fault: str) -> None:
+    engine = engine_behind(proxy, served, timeout=3.0 if fault == "hanging" else 60.0)
+    request, sampling = SampleRequest(served.engine.prompt_ids(QUESTION), seed=5), Sampling(max_tokens=60, position=Position())
+    whole = served.engine.sample([request], replace(sampling, position=None))[0][0]
+    expected = cut(whole, Position(), served.engine.table)
+    proxy.faults.extend([PASSING[fault], PASSING[fault]])
+    stream = engine.begin(request, sampling)
+    assert stream is not None
+    segments = [stream.next(256) for _ in expected]
+    assert [s.token_ids for s in segments] == [s.token_ids for s in expected]
+    assert proxy.served >= 3 and engine.usage.generated == len(whole.token_ids)
+
+
+def test_what_was_handed_out_stands_when_the_server_writes_something_else(proxy: FaultProxy, served: Loaded) -> None:
+    """The proxy lets the first paragraph through and breaks off; asked again, the server draws with another seed."""
+    engine = engine_behind(proxy, served)
+    prefix = served.engine.prompt_ids(QUESTION)
+    seeds = []
+
+    def other_seed(body: bytes, _: int) -> bytes:
+        asked = json.loads(body)
+        seeds.append(asked["seed"])
+        return json.dumps(asked | {"seed": asked["seed"] + len(seeds), "temperature": 1.9}).encode()
+
+    proxy.rewrite = other_seed
+    broken = threading.Event()
+    proxy.faults.append(faults.reset_when(broken))
+    stream = engine.begin(
+        SampleRequest(prefix, seed=5), Sampling(max_tokens=120, position=Position(PositionKind.PERIODIC, every=6))
+    )
+    assert stream is not None
+    segments = [stream.next(256)]
+    broken.set()
+    while not segments[-1].finished and sum(len(s.token_ids) for s in segments) < 120:
+        segments.append(stream.next(256))
+    assert len(seeds) == 3 and len(segments) > 1  # once more from the beginning, then behind what stands
+    assert seeds[1] == seeds[0] != seeds[2]
+
+
+@pytest.mark.parametrize("fault", STREAMED)
+def test_a_stream_whose_failure_stays_is_an_error(proxy: FaultProxy, served: Loaded, fault: str) -> None:
+    engine = engine_behind(proxy, served, timeout=0.5 if fault == "hanging" else 60.0, patience=0.6)
+    proxy.faults.extend([PASSING[fault]] * 50)
+    stream = engine.begin(SampleRequest(served.engine.prompt_ids(QUESTION)), SHORT)
+    assert stream is not None
+    with pytest.raises(EngineUnreachable) as raised:
+        stream.next(8)
+    assert "\n" not in str(raised.value) and engine.usage.generated == 0
 
 
 @pytest.mark.parametrize("fault", [f for f in PASSING if f != "429"])

@@ -6,28 +6,30 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 
-from estimator.engines.base import EngineError, SampleRequest, Sampling, WritesAhead
+from estimator.engines.base import EngineError, SampleRequest, Sampling, Streams
 from estimator.engines.scripted import ScriptedEngine
 from estimator.loading import Loaded
+from estimator.positions import Position, PositionKind, cut
 from estimator.scorers.scripted import ScriptedScorer
-from estimator.types import Answer, Segment
-from graphs.events import DecisionEvent, QuestionEvent, RevisionEvent, ScoreEvent, SegmentEvent
+from estimator.types import Answer, Segment, Tokens
+from graphs.events import DecisionEvent, QuestionEvent, ResultEvent, RevisionEvent, ScoreEvent, SegmentEvent
 from graphs.policy import Policy
 from graphs.reasoning import asolve, build_graph, solve
 from tests.scenarios import GOOD, QUESTION, World, of, run, scene, worlds
 
 
 class Ahead(ScriptedEngine):
-    """The scripted engine with segments that can be begun; ``log`` keeps what became of each."""
+    """The scripted engine with answers that can be begun; ``log`` keeps what became of each."""
 
     def begin(self, request: SampleRequest, sampling: Sampling) -> Kept:
-        segment = self._segment(request.prefix, request.first_index, sampling)
-        self.log.append(begun := Kept(request.prefix, segment))
+        self.log.append(begun := Kept(self, request, sampling))
         return begun
 
     @property
@@ -36,21 +38,28 @@ class Ahead(ScriptedEngine):
 
 
 class Kept:
-    def __init__(self, prefix: tuple[int, ...], segment: Segment) -> None:
-        self.prefix, self.segment, self.end = prefix, segment, ""
+    """A stream that gives what the engine would give if it were asked segment by segment."""
 
-    def result(self) -> Segment:
-        self.end = "used"
-        return self.segment
+    def __init__(self, engine: Ahead, request: SampleRequest, sampling: Sampling) -> None:
+        self.engine, self.sampling, self.end, self.given = engine, sampling, "", 0
+        self.prefix, self.index = request.prefix, request.first_index
+
+    def next(self, max_tokens: int) -> Segment:
+        assert not self.end and 0 < max_tokens <= self.sampling.max_tokens - self.given
+        segment = self.engine._segment(self.prefix, self.index, replace(self.sampling, max_tokens=max_tokens))
+        self.prefix, self.index = (*self.prefix, *segment.token_ids), 0
+        self.given += len(segment.token_ids)
+        self.end = "finished" if segment.finished else ""
+        return segment
 
     def cancel(self) -> None:
-        self.end = "cancelled"
+        self.end = self.end or "cancelled"
 
 
 def writing_ahead(parts: tuple[ScriptedEngine, Any]) -> tuple[Ahead, Any]:
     engine, scorer = parts
     engine.__class__ = Ahead
-    assert isinstance(engine, Ahead) and isinstance(engine, WritesAhead)
+    assert isinstance(engine, Ahead) and isinstance(engine, Streams)
     return engine, scorer
 
 
@@ -60,20 +69,21 @@ def facts(events: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 @given(worlds(look_ahead=False))
-def test_a_run_is_the_same_and_every_segment_that_was_begun_is_used_or_cancelled(world: World) -> None:
+def test_a_run_is_the_same_and_every_answer_that_was_begun_ends(world: World) -> None:
     _, plain = run(world.parts(), world.policy)
     engine, scorer = writing_ahead(world.parts())
     _, events = run((engine, scorer), world.policy)
     assert facts(events) == facts(plain)
-    assert {begun.end for begun in engine.log} <= {"used", "cancelled"}
-    used, went_on = [b for b in engine.log if b.end == "used"], [e for e in of(DecisionEvent, events) if e.action == "continue"]
-    assert len(used) == len(went_on) or of(RevisionEvent, events)  # an old branch that comes back was dropped before
+    assert {begun.end for begun in engine.log} <= {"finished", "cancelled"}
+    revised = of(RevisionEvent, events)  # each begins anew, and so does an old branch that comes back
+    assert 1 + len(revised) <= len(engine.log) <= 1 + len(revised) + sum(e.kept == "old" for e in revised)
 
 
-def test_nothing_is_begun_behind_a_complete_answer_or_beside_a_look_ahead() -> None:
+def test_an_answer_is_begun_once_and_not_beside_a_look_ahead() -> None:
     engine, scorer = writing_ahead(scene(GOOD))
     _, events = run((engine, scorer), Policy())
-    assert len(engine.log) == len(of(SegmentEvent, events))
+    assert len(of(SegmentEvent, events)) == 3
+    assert [begun.end for begun in engine.log] == ["finished"]
     engine, scorer = writing_ahead(scene(GOOD))
     run((engine, scorer), Policy(width=2, depth=1))
     assert engine.log == []
@@ -100,7 +110,7 @@ def test_a_listener_that_fails_leaves_nothing_begun(kind: type[Any]) -> None:
 
     with pytest.raises(OSError, match="full"):
         solve(QUESTION, engine, scorer, Policy(), emit=full)
-    assert engine.log[-1].end == "cancelled" and {begun.end for begun in engine.log} <= {"used", "cancelled"}
+    assert [begun.end for begun in engine.log] == ["cancelled"]
 
 
 def test_a_run_that_is_cancelled_while_it_scores_leaves_nothing_begun() -> None:
@@ -133,18 +143,62 @@ def test_runs_of_a_graph_that_a_host_compiled_begin_nothing() -> None:
 
 # On a real server
 
+PENS = "Tom has 3 pens and buys 4 more. How many pens does he have?"
 
-def test_what_a_server_began_is_what_it_would_have_written(served: Loaded) -> None:
-    engine = served.twin().engine
-    assert isinstance(engine, WritesAhead)
-    request = SampleRequest(engine.prompt_ids("Tom has 3 pens and buys 4 more. How many pens does he have?"), seed=5)
-    sampling = Sampling(max_tokens=30)
-    begun = engine.begin(request, sampling)
-    assert begun is not None
-    engine.levels([request.prefix])  # meets it in one batch
-    segment = begun.result()
-    assert segment.token_ids == engine.sample([request], sampling)[0][0].token_ids
-    assert engine.usage.generated == 2 * len(segment.token_ids)
+
+def streamed(engine: Any, prefix: Tokens, sampling: Sampling, seed: int = 5, most: int = 256) -> list[Segment]:
+    """All segments of an answer that is written in one go."""
+    stream = engine.begin(SampleRequest(prefix, seed=seed), sampling)
+    segments = [stream.next(most)]
+    while not segments[-1].finished and sum(len(s.token_ids) for s in segments) < sampling.max_tokens:
+        segments.append(stream.next(most))
+    return segments
+
+
+@pytest.mark.parametrize("position", [Position(), Position(PositionKind.PERIODIC, every=7), Position(PositionKind.ENTROPY)])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_stream_is_the_sample_that_it_begins_with_cut_where_its_positions_are(
+    served: Loaded, position: Position, temperature: float
+) -> None:
+    engine: Any = served.twin().engine
+    prefix = engine.prompt_ids(PENS)
+    whole = engine.sample([SampleRequest(prefix, seed=5)], Sampling(temperature, max_tokens=60))[0][0]
+    segments = streamed(engine, prefix, Sampling(temperature, 60, position))
+    assert [s.token_ids for s in segments] == [s.token_ids for s in cut(whole, position, engine.table)]
+    assert [s.stop for s in segments] == [s.stop for s in cut(whole, position, engine.table)]
+    assert np.allclose([p for s in segments for p in s.logprobs], whole.logprobs, atol=1e-4)
+    assert len(segments) > 1 or position.kind is PositionKind.ENTROPY
+
+
+def test_a_segment_of_a_stream_may_be_cut_short(served: Loaded) -> None:
+    engine: Any = served.twin().engine
+    prefix = engine.prompt_ids(PENS)
+    sampling = Sampling(max_tokens=20, position=Position())
+    lengths = [len(s.token_ids) for s in streamed(engine, prefix, sampling, most=4)]
+    assert max(lengths) == 4 and sum(lengths) <= 20
+
+
+def test_a_stream_goes_on_while_others_are_answered_and_is_counted_as_it_is_handed_out(served: Loaded) -> None:
+    engine: Any = served.twin().engine
+    prefix = engine.prompt_ids(PENS)
+    stream = engine.begin(SampleRequest(prefix, seed=5), Sampling(max_tokens=60, position=Position()))
+    engine.levels([prefix])  # meets it in one batch
+    first = stream.next(256)
+    assert engine.usage.generated == len(first.token_ids)
+    engine.levels([(*prefix, *first.token_ids)])
+    stream.next(256)
+    stream.cancel()
+    with pytest.raises(EngineError, match="stopped"):  # whoever waits for it still is told
+        while True:
+            stream.next(256)
+
+
+def test_a_greedy_run_on_a_server_says_the_same_with_a_stream_and_without(served: Loaded) -> None:
+    policy = Policy(accept=0, revise=0, abstain=0, drop=0, temperature=0)
+    ahead = solve(PENS, served.twin().engine, served.scorer, policy)
+    state = build_graph(served.twin().engine, served.scorer, policy).compile().invoke({"question": PENS})
+    plain = ResultEvent.model_validate(state["result"])
+    assert (ahead.answer, [p.text for p in ahead.paragraphs]) == (plain.answer, [p.text for p in plain.paragraphs])
 
 
 def test_a_server_stops_what_is_cancelled(served: Loaded) -> None:
@@ -161,7 +215,7 @@ def test_a_server_stops_what_is_cancelled(served: Loaded) -> None:
     begun.cancel()
     wait_until(lambda: _told(engine, "num_requests_running") == 0, "the server writes on for nobody")
     assert _told(engine, "generation_tokens_total") - written < max(lengths)  # it did not end by itself
-    assert begun.future.cancelled() and engine.usage.generated == before
+    assert engine.usage.generated == before
 
 
 def wait_until(true: Callable[[], bool], otherwise: str) -> None:

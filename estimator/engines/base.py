@@ -139,22 +139,27 @@ class NextToken(Protocol):
         ...
 
 
-class Begun(Protocol):
-    """A segment that is being written. Whoever begins one either waits for it or cancels it."""
+class Stream(Protocol):
+    """An answer that is being written, whether or not anybody waits for it."""
 
-    def result(self) -> Segment:
-        """The segment, waited for; raises what ``Engine.sample`` would have raised."""
+    def next(self, max_tokens: int) -> Segment:
+        """The next segment, of at most ``max_tokens``, waited for; raises what ``Engine.sample`` would have raised. None comes
+        behind the end."""
         ...
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        """Stop writing. Whoever begins a stream that may not have come to its end cancels it."""
+        ...
 
 
 @runtime_checkable
-class WritesAhead(Protocol):
-    """An engine that can write while it is asked for other things."""
+class Streams(Protocol):
+    """An engine that can write on while it is asked for other things."""
 
-    def begin(self, request: SampleRequest, sampling: Sampling) -> Begun | None:
-        """Start what ``sample`` would give for this request of one sample; None where it would hold up what is asked next."""
+    def begin(self, request: SampleRequest, sampling: Sampling) -> Stream | None:
+        """Start to write one sample behind the prefix, to its end or ``sampling.max_tokens`` in all, cut into segments at
+        ``sampling.position``. Greedy it is what ``sample`` gives segment by segment; sampled, all of it draws from the random
+        numbers of its first segment. None where it would hold up what is asked next."""
         ...
 
 

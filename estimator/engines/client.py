@@ -114,13 +114,14 @@ class ServerClient:
         return await self._patiently(once)
 
     async def stream(
-        self, path: str, body: dict[str, Any], read: Callable[[AsyncIterator[dict[str, Any]]], Awaitable[Result]]
+        self, path: str, body: Callable[[], dict[str, Any]], read: Callable[[AsyncIterator[dict[str, Any]]], Awaitable[Result]]
     ) -> Result:
-        """What ``read`` makes of the reply's events; when it returns, the stream is closed and the server stops there."""
+        """What ``read`` makes of the reply's events; when it returns, the stream is closed and the server stops there. ``body``
+        is asked anew for each attempt."""
 
         async def once() -> Result:
             with named_failures(self.address):
-                async with self._http.stream("POST", path, json=body | {"stream": True}) as response:
+                async with self._http.stream("POST", path, json=body() | {"stream": True}) as response:
                     if response.is_error:
                         await response.aread()
                     with shaped():

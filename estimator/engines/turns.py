@@ -75,7 +75,7 @@ async def lists_survive(client: ServerClient, path: str, generate: Mapping[str, 
         return None
 
     for _ in range(PROBES):
-        survived = await client.stream(path, dict(generate), watched)
+        survived = await client.stream(path, lambda: dict(generate), watched)
         if survived is not None:
             return survived
     return False

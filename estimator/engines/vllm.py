@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,33 +23,29 @@ from estimator.engines.bodies import TOP, generation, likeliest, named, stream_s
 from estimator.engines.client import ServerClient
 from estimator.engines.replies import BadReply
 from estimator.engines.room import Room
+from estimator.engines.stream import AnswerStream
 from estimator.engines.turns import Kind, Turns, lists_survive
 from estimator.engines.vocabulary import Vocabulary
-from estimator.engines.wire import Written, as_segment, normalised, read_choice, read_logprobs
+from estimator.engines.wire import (
+    Written,
+    as_segment,
+    check_prompt,
+    choices_of,
+    computed,
+    normalised,
+    read_choice,
+    read_logprobs,
+)
 from estimator.positions import BreakTable, Position, PositionKind
 from estimator.types import Segment, Tokens
 
 Result = TypeVar("Result")
 COMPLETIONS = "/v1/completions"
+WITH_USAGE = {"stream_options": {"include_usage": True}}
 PROBE_TOKENS = 256
 # Samples asked for at once: what vLLM computes at once by default on a large GPU (on others 256). What waits there longer than
 # the client's timeout would be taken for hanging, given up and begun again.
 SAMPLES = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class BegunSegment:
-    """One sample that the server is writing."""
-
-    client: ServerClient
-    future: Future[list[Segment]]
-
-    def result(self) -> Segment:
-        return self.client.wait(self.future)[0]
-
-    def cancel(self) -> None:
-        """The connection is closed, at which the server stops."""
-        self.future.cancel()
 
 
 class VllmEngine:
@@ -118,12 +113,27 @@ class VllmEngine:
         self._check_lengths([r.prefix for r in requests])
         return self.client.run(_all(self._sampled(r, sampling) for r in requests))
 
-    def begin(self, request: SampleRequest, sampling: Sampling) -> BegunSegment | None:
-        """See ``estimator.engines.base.WritesAhead``. Where scores and generation take turns, a score would wait for it."""
+    def begin(self, request: SampleRequest, sampling: Sampling) -> AnswerStream | None:
+        """See ``estimator.engines.base.Streams``. Where scores and generation take turns, a score would wait for it."""
         if self.turns is not None:
             return None
         self._check_lengths([request.prefix])
-        return BegunSegment(self.client, self.client.start(self._sampled(request, sampling)))
+
+        def body(come: Tokens) -> dict[str, Any]:
+            rest = replace(request, prefix=(*request.prefix, *come))
+            left = Sampling(sampling.temperature, sampling.max_tokens - len(come))
+            return self._generation(rest.prefix, left) | {"n": 1, "seed": stream_seed(rest), **WITH_USAGE}
+
+        return AnswerStream(
+            self.client,
+            COMPLETIONS,
+            request.prefix,
+            body,
+            read=lambda choice: read_choice(choice, TOP, self.vocabulary.size),
+            cut=lambda written, most: self._cut(written, sampling.position, most),
+            count=self._count,
+            place=self._room.of(1),
+        )
 
     def annotate(self, prefix: Tokens, continuation: Tokens) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Each token is drawn again from a prompt that ends before it, with no other token allowed: log-probabilities of a
@@ -152,7 +162,8 @@ class VllmEngine:
         body = self._generation(request.prefix, sampling) | {"n": n, "seed": stream_seed(request)}
         async with self._room.of(n), self._turn("generate"):
             if sampling.position is not None and sampling.position.kind is PositionKind.ENTROPY:
-                segments = await self.client.stream(COMPLETIONS, body, partial(self._streamed, request.prefix, n, sampling))
+                read = partial(self._streamed, request.prefix, n, sampling)
+                segments = await self.client.stream(COMPLETIONS, lambda: body, read)
             else:
                 segments = await self.client.post(COMPLETIONS, body, partial(self._segments, request.prefix, n, sampling))
         self._count(generated=sum(len(s.token_ids) for s in segments) * (request.n // n))
@@ -162,13 +173,13 @@ class VllmEngine:
         return generation(self.model, prefix, sampling, self.vocabulary.end_ids, self.max_context)
 
     def _segments(self, prefix: Tokens, n: int, sampling: Sampling, reply: Mapping[str, Any]) -> list[Segment]:
-        choices = _choices(reply, n)
-        _check_prompt(choices[0], prefix)
+        choices = choices_of(reply, n)
+        check_prompt(choices[0], prefix)
         written = [read_choice(c, TOP, self.vocabulary.size) for c in choices]
         segments = [self._cut(w, sampling.position) for w in written]
         if None in segments:
             raise BadReply("the server's reply does not say why it stopped")
-        self._count(prefilled=_computed(reply))
+        self._count(prefilled=computed(reply))
         return [s for s in segments if s is not None]
 
     async def _streamed(
@@ -180,7 +191,7 @@ class VllmEngine:
             for choice in event.get("choices") or []:
                 i = choice["index"]
                 if not written[i].token_ids and choice.get("prompt_token_ids") is not None:
-                    _check_prompt(choice, prefix)
+                    check_prompt(choice, prefix)
                 written[i] = written[i].then(read_choice(choice, TOP, self.vocabulary.size))
                 segment = None if i in done else self._cut(written[i], sampling.position)
                 if segment is not None:
@@ -190,18 +201,18 @@ class VllmEngine:
                 return [done[i] for i in range(n)]
         raise BadReply("the server's reply ends before its answers do")
 
-    def _cut(self, written: Written, position: Position | None) -> Segment | None:
-        return as_segment(written, position, self.table, self.vocabulary.end_ids)
+    def _cut(self, written: Written, position: Position | None, max_tokens: int | None = None) -> Segment | None:
+        return as_segment(written, position, self.table, self.vocabulary.end_ids, max_tokens)
 
     async def _named_after(self, model: str, prefix: Tokens, token_ids: Sequence[int], purpose: str) -> tuple[float, ...]:
         """Log-probabilities of generated tokens read the prefix cache of ``model``, so an append-only text costs its new tokens
         and the rest of a cache block; they are counted as ``purpose``."""
 
         def read(reply: Mapping[str, Any]) -> tuple[float, ...]:
-            [choice] = _choices(reply, 1)
-            _check_prompt(choice, prefix)
+            [choice] = choices_of(reply, 1)
+            check_prompt(choice, prefix)
             logprobs = read_logprobs(choice, token_ids)
-            self._count(**{purpose: _computed(reply)})
+            self._count(**{purpose: computed(reply)})
             return logprobs
 
         async with self._turn("read"):
@@ -216,12 +227,12 @@ class VllmEngine:
         body = self.read_request(prefix) | {"allowed_token_ids": [token]}
 
         def read(reply: Mapping[str, Any]) -> Written:
-            [choice] = _choices(reply, 1)
-            _check_prompt(choice, prefix)
+            [choice] = choices_of(reply, 1)
+            check_prompt(choice, prefix)
             written = read_choice(choice, TOP, self.vocabulary.size)
             if written.token_ids != (token,):
                 raise BadReply("the server drew a token that was not allowed: it has to honour allowed_token_ids")
-            self._count(prefilled=_computed(reply))
+            self._count(prefilled=computed(reply))
             return written
 
         async with self._turn("generate"):
@@ -241,24 +252,6 @@ class VllmEngine:
     def _count(self, **tokens: int) -> None:
         with self._lock:
             self._usage = replace(self._usage, **{k: getattr(self._usage, k) + n for k, n in tokens.items()})
-
-
-def _choices(reply: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
-    choices = reply.get("choices")
-    if not isinstance(choices, list) or sorted(c.get("index", -1) for c in choices) != list(range(count)):
-        raise BadReply(f"the server's reply does not hold the {count} results asked for")
-    return sorted(choices, key=lambda c: c["index"])
-
-
-def _check_prompt(choice: Mapping[str, Any], prefix: Tokens) -> None:
-    if choice.get("prompt_token_ids") != list(prefix):
-        raise BadReply("the server read another prompt than was sent: it has to take token ids and return_token_ids")
-
-
-def _computed(reply: Mapping[str, Any]) -> int:
-    """Prompt tokens that were not taken from the server's prefix cache (all, where it does not say)."""
-    usage = reply.get("usage") or {}
-    return int(usage.get("prompt_tokens", 0)) - int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

@@ -30,6 +30,14 @@ class Written:
             self.token_ids + more.token_ids, self.logprobs + more.logprobs, self.entropies + more.entropies, more.finish
         )
 
+    def behind(self, count: int) -> Written:
+        """What follows the first ``count`` tokens."""
+        return Written(self.token_ids[count:], self.logprobs[count:], self.entropies[count:], self.finish)
+
+    def upto(self, count: int) -> Written:
+        """The first ``count`` tokens, behind which it goes on."""
+        return Written(self.token_ids[:count], self.logprobs[:count], self.entropies[:count])
+
 
 def read_choice(choice: Mapping[str, Any], top: int, vocabulary: int) -> Written:
     """A choice, or a piece of one from a stream, that was asked for with ``top`` log-probabilities a token. ``BadReply``
@@ -55,6 +63,26 @@ def _top_of(told: Any, top: int, vocabulary: int) -> list[float]:
     if len(values) < min(top, vocabulary):
         raise BadReply(f"the server gave {len(values)} log-probabilities for a token and was asked for {top}")
     return list(map(checked_logprob, values))
+
+
+def choices_of(reply: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    """The results of a reply in order; ``BadReply`` where they are not as many as were asked for."""
+    choices = reply.get("choices")
+    if not isinstance(choices, list) or sorted(c.get("index", -1) for c in choices) != list(range(count)):
+        raise BadReply(f"the server's reply does not hold the {count} results asked for")
+    return sorted(choices, key=lambda c: c["index"])
+
+
+def check_prompt(choice: Mapping[str, Any], prefix: Tokens) -> None:
+    """``BadReply`` where the server did not read what it was sent."""
+    if choice.get("prompt_token_ids") != list(prefix):
+        raise BadReply("the server read another prompt than was sent: it has to take token ids and return_token_ids")
+
+
+def computed(reply: Mapping[str, Any]) -> int:
+    """Prompt tokens that were not taken from the server's prefix cache (all, where it does not say)."""
+    usage = reply.get("usage") or {}
+    return int(usage.get("prompt_tokens", 0)) - int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
 
 
 def normalised(logprobs: Sequence[float]) -> tuple[float, ...]:
@@ -103,14 +131,22 @@ def entropy(logprobs: Sequence[float], top: int, vocabulary: int) -> float:
     return known + rest * (-lowest - math.log(rest / others)) / 2
 
 
-def as_segment(written: Written, position: Position | None, table: BreakTable, end_ids: frozenset[int]) -> Segment | None:
-    """What was written up to where the segment ends: the end token, the position, or wherever the server stopped; None
-    while it goes on."""
+def as_segment(
+    written: Written,
+    position: Position | None,
+    table: BreakTable,
+    end_ids: frozenset[int],
+    max_tokens: int | None = None,
+) -> Segment | None:
+    """What was written up to where the segment ends: the end token, the position, ``max_tokens``, or wherever the server
+    stopped; None while it goes on."""
     for count, (token, spread) in enumerate(zip(written.token_ids, written.entropies, strict=True), start=1):
         if token in end_ids:
             return _upto(written, count, StopReason.END)
         if position is not None and reached(position, table, written.token_ids[:count], spread):
             return _upto(written, count, StopReason.POSITION)
+        if count == max_tokens:
+            return _upto(written, count, StopReason.LENGTH)
     if written.finish is None:
         return None
     if not written.token_ids or written.finish not in ("stop", "length"):
