@@ -9,7 +9,7 @@ may sit at any column.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,14 +50,14 @@ Pool = Callable[[Tokens, Tokens, torch.Tensor], object]
 class Decoder:
     """What decoding needs to know of a model: its weights, its end tokens, and what its tokens do to a paragraph."""
 
-    def __init__(self, model: Any, end_ids: Sequence[int], table: BreakTable, max_rows: int = 128) -> None:
+    def __init__(self, model: Any, end_ids: Collection[int], table: BreakTable, max_rows: int = 128) -> None:
         self.model, self.max_rows, self.device = model, max_rows, model.device
         self.head = model.get_output_embeddings()
         config = model.config.get_text_config()
         self.vocabulary: int = config.vocab_size
         self.width: int = config.hidden_size
         self.max_context: int = config.max_position_embeddings
-        self.ends = self._flags([i in set(end_ids) for i in range(self.vocabulary)])
+        self.ends = self._flags([i in end_ids for i in range(self.vocabulary)])
         self.breaks, self.opens, self.closes = map(self._flags, (table.breaks, table.opens, table.closes))
 
     def _flags(self, flags: Sequence[bool]) -> torch.Tensor:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
 from estimator.engines.decode import Compute, Decoder
 from estimator.engines.network import Network, in_threads
-from estimator.positions import break_table
-from estimator.prompts import prompt_ids, text_ids
+from estimator.engines.vocabulary import WithVocabulary, vocabulary_of
 from estimator.types import Segment, Tokens
 
 Pooled = dict[tuple[Tokens, Tokens], torch.Tensor]  # mean states by (prefix, continuation)
@@ -27,7 +26,7 @@ FEW_PREFIXES = 8  # up to here a request is served from the prefix cache; beyond
 MIN_ROWS_A_THREAD = 32
 
 
-class LocalEngine:
+class LocalEngine(WithVocabulary):
     """See ``estimator.engines.base.Engine``. ``threads`` decode large requests in parallel, one model pass each.
 
     ``model`` is a transformers causal LM and generates; ``reader`` is a model of its own with the adapter in it (it may share
@@ -46,12 +45,11 @@ class LocalEngine:
         max_rows: int = 128,
         threads: int = 1,
     ) -> None:
-        self.model, self.tokenizer, self.reader, self._name = model, tokenizer, reader, name
+        self.model, self.reader, self._name = model, reader, name
         self.level_ids, self.threads = list(level_ids), threads
-        pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
-        self.table = break_table(pieces)
-        self.ends = _end_ids(model, tokenizer)
-        self.decoder = Decoder(model, self.ends, self.table, max_rows)
+        configured = None if model.generation_config is None else model.generation_config.eos_token_id
+        self.vocabulary = vocabulary_of(tokenizer, configured, model.config.get_text_config().vocab_size)
+        self.decoder = Decoder(model, self.vocabulary.end_ids, self.table, max_rows)
         self._base = Network(model, lambda n: self._count(prefilled=n))
         self._base.check_head(name)
         self._reads = None if reader is None else Network(reader, lambda n: self._count(scored=n))
@@ -70,19 +68,6 @@ class LocalEngine:
     @property
     def max_context(self) -> int:
         return self.decoder.max_context
-
-    @property
-    def end_id(self) -> int:
-        return self.tokenizer.eos_token_id
-
-    def prompt_ids(self, question: str) -> Tokens:
-        return prompt_ids(self.tokenizer, question)
-
-    def text_ids(self, text: str) -> Tokens:
-        return text_ids(self.tokenizer, text)
-
-    def decode(self, token_ids: Sequence[int]) -> str:
-        return self.tokenizer.decode([i for i in token_ids if i not in self.ends], skip_special_tokens=False)
 
     def sample(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
         self._check_lengths([r.prefix for r in requests], room=1)
@@ -209,9 +194,3 @@ def split(requests: Sequence[SampleRequest], threads: int) -> list[list[tuple[in
             parts[-1].append((i, replace(request, n=take, first_index=request.first_index + done)))
             done, room = done + take, room - take
     return parts
-
-
-def _end_ids(model: Any, tokenizer: Any) -> list[int]:
-    configured = model.generation_config.eos_token_id if model.generation_config is not None else None
-    ids = [configured] if isinstance(configured, int) else list(configured or [])
-    return sorted({*ids, tokenizer.eos_token_id} - {None})

@@ -25,7 +25,7 @@ from estimator.engines.replies import BadReply
 from estimator.engines.room import Room
 from estimator.engines.stream import AnswerStream
 from estimator.engines.turns import Kind, Turns, lists_survive
-from estimator.engines.vocabulary import Vocabulary
+from estimator.engines.vocabulary import Vocabulary, WithVocabulary
 from estimator.engines.wire import (
     Written,
     as_segment,
@@ -36,7 +36,7 @@ from estimator.engines.wire import (
     read_choice,
     read_logprobs,
 )
-from estimator.positions import BreakTable, Position, PositionKind
+from estimator.positions import Position, PositionKind
 from estimator.types import Segment, Tokens
 
 Result = TypeVar("Result")
@@ -48,7 +48,7 @@ PROBE_TOKENS = 256
 SAMPLES = 1024
 
 
-class VllmEngine:
+class VllmEngine(WithVocabulary):
     """See ``estimator.engines.base.Engine``; ``model`` and ``adapter`` are the names under which the server has them."""
 
     def __init__(
@@ -72,27 +72,6 @@ class VllmEngine:
     @property
     def usage(self) -> Usage:
         return self._usage
-
-    @property
-    def tokenizer(self) -> Any:
-        return self.vocabulary.tokenizer
-
-    @property
-    def end_id(self) -> int:
-        return self.vocabulary.end_id
-
-    @property
-    def table(self) -> BreakTable:
-        return self.vocabulary.table
-
-    def prompt_ids(self, question: str) -> Tokens:
-        return self.vocabulary.prompt_ids(question)
-
-    def text_ids(self, text: str) -> Tokens:
-        return self.vocabulary.text_ids(text)
-
-    def decode(self, token_ids: Sequence[int]) -> str:
-        return self.vocabulary.decode(token_ids)
 
     def forked(self) -> VllmEngine:
         """The same engine with a count of its own, so that runs side by side do not count each other's tokens."""

@@ -37,16 +37,48 @@ class Vocabulary:
         return self.tokenizer.decode([i for i in token_ids if i not in self.end_ids], skip_special_tokens=False)
 
 
+class WithVocabulary:
+    """What an engine answers by its vocabulary alone (see ``estimator.engines.base.Engine``)."""
+
+    vocabulary: Vocabulary
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.vocabulary.tokenizer
+
+    @property
+    def end_id(self) -> int:
+        return self.vocabulary.end_id
+
+    @property
+    def table(self) -> BreakTable:
+        return self.vocabulary.table
+
+    def prompt_ids(self, question: str) -> Tokens:
+        return self.vocabulary.prompt_ids(question)
+
+    def text_ids(self, text: str) -> Tokens:
+        return self.vocabulary.text_ids(text)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        return self.vocabulary.decode(token_ids)
+
+
+def vocabulary_of(tokenizer: Any, configured_ends: int | Sequence[int] | None, size: int | None) -> Vocabulary:
+    """``configured_ends`` are the end tokens that the model's generation configuration names; ``size`` None: as many as the
+    tokenizer has."""
+    pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
+    ends = [configured_ends] if isinstance(configured_ends, int) else configured_ends or []
+    return Vocabulary(tokenizer, frozenset({*ends, tokenizer.eos_token_id} - {None}), break_table(pieces), size or len(pieces))
+
+
 def read_vocabulary(directory: Path) -> Vocabulary:
     """From a model's directory. Raises what transformers raises where its tokenizer cannot be read (OSError, ValueError)."""
     from transformers import AutoTokenizer
 
     tokenizer: Any = AutoTokenizer.from_pretrained(directory)
-    pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
-    configured = _configured(directory / "generation_config.json", "eos_token_id")
-    ends = [configured] if isinstance(configured, int) else configured or []
-    size = _configured(directory / "config.json", "vocab_size") or len(pieces)
-    return Vocabulary(tokenizer, frozenset({*ends, tokenizer.eos_token_id} - {None}), break_table(pieces), size)
+    ends = _configured(directory / "generation_config.json", "eos_token_id")
+    return vocabulary_of(tokenizer, ends, _configured(directory / "config.json", "vocab_size"))
 
 
 def _configured(path: Path, key: str) -> Any:
