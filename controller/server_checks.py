@@ -24,8 +24,9 @@ from controller.serving import BYTES
 from controller.settings import Settings
 from estimator.calibration import CombinerError
 from estimator.engines.base import EngineError, EngineUnreachable, SampleRequest, Sampling
+from estimator.engines.bodies import COMPLETIONS
 from estimator.engines.client import ServerClient
-from estimator.engines.vllm import COMPLETIONS, VllmEngine
+from estimator.engines.vllm import VllmEngine
 from estimator.loading import Check, Loaded, LoadError, base_dir, read_card
 from estimator.positions import Position
 from estimator.served import Served, connect, find_adapter, find_model, load_served

@@ -6,6 +6,7 @@ for a tokenizer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -74,15 +75,15 @@ def break_table(pieces: list[str]) -> BreakTable:
     )
 
 
-def reached(position: Position, table: BreakTable, tokens: tuple[int, ...], entropy: float) -> bool:
-    """Whether a position is reached after the last of ``tokens`` (all since the position before), which was drawn from a
-    distribution of that ``entropy``."""
+def reached(position: Position, table: BreakTable, tokens: Sequence[int], count: int, entropy: float) -> bool:
+    """Whether a position is reached with the ``count``-th of ``tokens`` (all since the position before), which was drawn from
+    a distribution of that ``entropy``."""
     if position.kind == PositionKind.PERIODIC:
-        return len(tokens) >= position.every
+        return count >= position.every
     if position.kind == PositionKind.ENTROPY:
-        return entropy > position.threshold and len(tokens) >= position.gap
-    last = tokens[-1]
-    return table.breaks[last] or (len(tokens) > 1 and table.opens[tokens[-2]] and table.closes[last])
+        return entropy > position.threshold and count >= position.gap
+    last = tokens[count - 1]
+    return table.breaks[last] or (count > 1 and table.opens[tokens[count - 2]] and table.closes[last])
 
 
 def cut(segment: Segment, position: Position, table: BreakTable) -> tuple[Segment, ...]:
@@ -90,7 +91,7 @@ def cut(segment: Segment, position: Position, table: BreakTable) -> tuple[Segmen
     parts, begin = [], 0
     for end in range(1, len(segment.token_ids) + 1):
         last = end == len(segment.token_ids)
-        if last or reached(position, table, segment.token_ids[begin:end], segment.entropies[end - 1]):
+        if last or reached(position, table, segment.token_ids[begin:end], end - begin, segment.entropies[end - 1]):
             span = slice(begin, end)
             stop = segment.stop if last else StopReason.POSITION
             parts.append(Segment(segment.token_ids[span], segment.logprobs[span], segment.entropies[span], stop))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from estimator.engines.base import Engine, SampleRequest, Sampling, Stream, Streams
+from estimator.engines.base import Engine, EngineError, SampleRequest, Sampling, Stream, Streams
 from estimator.types import Segment, Tokens
 
 
@@ -18,29 +18,31 @@ class Ahead:
         self._at: Tokens = ()  # where its next segment begins
         self._lock, self._closed = threading.Lock(), False
 
-    def begin(self, request: SampleRequest, sampling: Sampling) -> None:
-        """Let the engine write behind the prefix, to the end or ``sampling.max_tokens``."""
+    def begin(self, request: SampleRequest, sampling: Sampling) -> Stream | None:
+        """Let the engine write behind the prefix, to the end or ``sampling.max_tokens``; None where it cannot. EngineError
+        behind the end of the run."""
         if self._engine is None:
-            return
+            return None
         self.drop()
         stream = self._engine.begin(request, sampling)
         with self._lock:
             if not self._closed:
                 self._stream, self._at = stream, request.prefix
-                return
+                return stream
         if stream is not None:
             stream.cancel()
+        raise EngineError("the run has ended")
 
     def next(self, request: SampleRequest, sampling: Sampling, most: int) -> Segment | None:
         """The next segment, of at most ``most`` tokens, out of the open stream if it has come to this place, else of a new one
         that goes on to ``sampling.max_tokens``. None where nothing can be written so."""
-        if self._stream is None or self._at != request.prefix or request.first_index:
-            self.begin(request, sampling)
-        stream = self._stream
-        if stream is None:
-            return None
-        segment = stream.next(most)
-        self._at = (*request.prefix, *segment.token_ids)
+        stream = self._stream if self._at == request.prefix and not request.first_index else None
+        segment = None if stream is None else stream.next(most)
+        if segment is None:  # or it stopped short of what it may write
+            stream = self.begin(request, sampling)
+            segment = None if stream is None else stream.next(most)
+        if segment is not None:
+            self._at = (*request.prefix, *segment.token_ids)
         return segment
 
     def drop(self) -> None:

@@ -21,6 +21,9 @@ from estimator.engines.client import ServerClient
 from estimator.engines.vllm import VllmEngine
 from estimator.loading import Loaded
 from estimator.positions import Position, PositionKind, cut, parse_position
+from estimator.types import Segment
+from graphs.policy import Policy
+from graphs.reasoning import solve
 from graphs.trace import read_trace
 from tests import fault_proxy as faults
 from tests.fault_proxy import FaultProxy, Spoil
@@ -136,16 +139,50 @@ def test_a_stream_that_breaks_off_starts_again(proxy: FaultProxy, served: Loaded
     assert engine.sample([request], sampling) == served.engine.sample([request], sampling)
 
 
-@pytest.mark.parametrize("fault", ["reset", "reset in the middle", "503 while loading", "hanging"])
+def segments_of(
+    engine: VllmEngine, request: SampleRequest, sampling: Sampling, then: Callable[[], None] = lambda: None
+) -> list[Segment]:
+    """All segments of an answer that is written as a stream; ``then`` is called behind the first."""
+    stream = engine.begin(request, sampling)
+    assert stream is not None
+    segments = []
+    while (segment := stream.next(256)) is not None:
+        segments.append(segment)
+        if len(segments) == 1:
+            then()
+    return segments
+
+
+def ending(how: bytes) -> Spoil:
+    """A stream that says another reason for its end."""
+    return faults.edited(lambda body: re.sub(rb'"finish_reason":"\w+"', b'"finish_reason":"%s"' % how, body))
+
+
+def short_of(tokens: int) -> Spoil:
+    """A stream that ends as if no more had been asked for."""
+
+    def edit(body: bytes) -> bytes:
+        events = [e for e in body.split(b"\n\n") if b'"token_ids":[' in e][:tokens]
+        events[-1] = events[-1].replace(b'"finish_reason":null', b'"finish_reason":"length"')
+        return b"\n\n".join([*events, b"data: [DONE]", b""])
+
+    return faults.edited(edit)
+
+
+# What breaks off a stream: the last as a server that is told to stop says it.
+BREAKING = {name: PASSING[name] for name in ("reset", "reset in the middle", "503 while loading", "hanging")} | {
+    "abort": ending(b"abort")
+}
+
+
+@pytest.mark.parametrize("fault", BREAKING)
 def test_an_answer_whose_stream_breaks_off_comes_out_the_same(proxy: FaultProxy, served: Loaded, fault: str) -> None:
     engine = engine_behind(proxy, served, timeout=3.0 if fault == "hanging" else 60.0)
     request, sampling = SampleRequest(served.engine.prompt_ids(QUESTION), seed=5), Sampling(max_tokens=60, position=Position())
     whole = served.engine.sample([request], replace(sampling, position=None))[0][0]
     expected = cut(whole, Position(), served.engine.table)
-    proxy.faults.extend([PASSING[fault], PASSING[fault]])
-    stream = engine.begin(request, sampling)
-    assert stream is not None
-    segments = [stream.next(256) for _ in expected]
+    proxy.faults.extend([BREAKING[fault], BREAKING[fault]])
+    segments = segments_of(engine, request, sampling)
     assert [s.token_ids for s in segments] == [s.token_ids for s in expected]
     assert proxy.served >= 3 and engine.usage.generated == len(whole.token_ids)
 
@@ -154,26 +191,65 @@ def test_what_was_handed_out_stands_when_the_server_writes_something_else(proxy:
     """The proxy lets the first paragraph through and breaks off; asked again, the server draws with another seed."""
     engine = engine_behind(proxy, served)
     prefix = served.engine.prompt_ids(QUESTION)
-    seeds = []
+    asked = []
 
     def other_seed(body: bytes, _: int) -> bytes:
-        asked = json.loads(body)
-        seeds.append(asked["seed"])
-        return json.dumps(asked | {"seed": asked["seed"] + len(seeds), "temperature": 1.9}).encode()
+        asked.append(json.loads(body))
+        return json.dumps(asked[-1] | {"seed": asked[-1]["seed"] + len(asked), "temperature": 1.9}).encode()
 
     proxy.rewrite = other_seed
     broken = threading.Event()
     proxy.faults.append(faults.reset_when(broken))
-    stream = engine.begin(
-        SampleRequest(prefix, seed=5), Sampling(max_tokens=120, position=Position(PositionKind.PERIODIC, every=6))
-    )
-    assert stream is not None
-    segments = [stream.next(256)]
-    broken.set()
-    while not segments[-1].finished and sum(len(s.token_ids) for s in segments) < 120:
-        segments.append(stream.next(256))
-    assert len(seeds) == 3 and len(segments) > 1  # once more from the beginning, then behind what stands
-    assert seeds[1] == seeds[0] != seeds[2]
+    sampling = Sampling(max_tokens=120, position=Position(PositionKind.PERIODIC, every=6))
+    segments = segments_of(engine, SampleRequest(prefix, seed=5), sampling, broken.set)
+    written = [i for s in segments for i in s.token_ids]
+    assert len(segments) > 1 and len(written) <= 120
+    assert asked[0] == asked[1]  # once more from the beginning, then behind what stands
+    fixed = asked[2]["prompt"][len(prefix) :]
+    assert len(fixed) >= 6 and fixed == written[: len(fixed)] and asked[2]["max_tokens"] == 120 - len(fixed)
+
+
+def test_an_answer_that_comes_back_shorter_than_what_was_handed_out_goes_on(proxy: FaultProxy, served: Loaded) -> None:
+    engine, broken = engine_behind(proxy, served), threading.Event()
+    proxy.faults.extend([faults.reset_when(broken), short_of(3)])
+    sampling = Sampling(max_tokens=60, position=Position(PositionKind.PERIODIC, every=6))
+    request = SampleRequest(served.engine.prompt_ids(QUESTION), seed=5)
+    segments = segments_of(engine, request, sampling, broken.set)
+    assert segments[-1].finished or sum(len(s.token_ids) for s in segments) == 60
+    assert proxy.served == 3
+
+
+def test_a_count_that_is_none_costs_nothing_but_the_count(proxy: FaultProxy, served: Loaded) -> None:
+    engine = engine_behind(proxy, served)
+    proxy.faults.append(faults.edited(lambda body: re.sub(rb'"prompt_tokens":\d+', b'"prompt_tokens":null', body)))
+    request = SampleRequest(served.engine.prompt_ids(QUESTION), seed=5)
+    assert segments_of(engine, request, Sampling(max_tokens=60, position=Position()))[-1].finished
+    assert proxy.served == 1 and engine.usage.prefilled == len(request.prefix)
+
+
+def test_a_server_that_writes_less_than_it_is_asked_for_is_asked_again(proxy: FaultProxy, served: Loaded) -> None:
+    def capped(body: bytes, _: int) -> bytes:
+        asked = json.loads(body)
+        return json.dumps(asked | {"max_tokens": min(5, asked["max_tokens"])}).encode()
+
+    proxy.rewrite = capped
+    policy = Policy(accept=0, revise=0, abstain=0, drop=0, temperature=0)
+    expected = solve(QUESTION, served.twin().engine, served.scorer, policy)
+    result = solve(QUESTION, engine_behind(proxy, served), served.scorer, policy)
+    assert result.answer == expected.answer is not None
+    assert "".join(p.text for p in result.paragraphs) == "".join(p.text for p in expected.paragraphs)
+
+
+def test_patience_begins_anew_with_an_answer_that_has_grown(proxy: FaultProxy, served: Loaded) -> None:
+    engine = engine_behind(proxy, served, patience=0.3)
+
+    def late(exchange: faults.Exchange) -> None:
+        time.sleep(0.5)
+        faults.reset_in_the_middle(exchange)
+
+    proxy.faults.append(late)
+    request = SampleRequest(served.engine.prompt_ids(QUESTION), seed=5)
+    assert segments_of(engine, request, Sampling(max_tokens=60, position=Position()))[-1].finished
 
 
 @pytest.mark.parametrize("fault", STREAMED)

@@ -142,9 +142,9 @@ class NextToken(Protocol):
 class Stream(Protocol):
     """An answer that is being written, whether or not anybody waits for it."""
 
-    def next(self, max_tokens: int) -> Segment:
-        """The next segment, of at most ``max_tokens``, waited for; raises what ``Engine.sample`` would have raised. None comes
-        behind the end."""
+    def next(self, max_tokens: int) -> Segment | None:
+        """The next segment, of at most ``max_tokens``, waited for; None behind the end. Raises what ``Engine.sample`` would,
+        and EngineError where it was cancelled."""
         ...
 
     def cancel(self) -> None:

@@ -15,6 +15,7 @@ from estimator.engines.base import SampleRequest, Sampling
 from estimator.positions import PositionKind
 from estimator.types import PARAGRAPH_BREAK, Tokens
 
+COMPLETIONS = "/v1/completions"
 TOP = 20  # log-probabilities a token: the most that a server gives by default
 # Neutral values, against the defaults of the model's generation_config.json; top_k -1 is off.
 PLAIN = {

@@ -37,7 +37,8 @@ class ServerClient:
     """JSON requests to ``base_url`` (with or without ``/v1``).
 
     ``timeout`` bounds the wait for the next byte, ``patience`` all attempts of one request together (both seconds; a few bad
-    replies end it sooner); ``concurrency`` bounds the requests under way. Raises ``EngineUnreachable`` where the server does
+    replies end it sooner); ``concurrency`` bounds the requests under way, of which an answer that is written as a stream is one
+    to its end: leave room for scores beside them. Raises ``EngineUnreachable`` where the server does
     not do its part or the key is none, and ``EngineError`` where the request is refused for what it asks.
     """
 
@@ -63,18 +64,7 @@ class ServerClient:
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for a coroutine on the client's own loop; an interruption of the wait cancels it."""
-        return self.wait(self.start(work))
-
-    def start(self, work: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
-        """Let a coroutine run on the client's own loop; ``wait`` gives its result."""
-        with self._gate:
-            if self._closed:
-                work.close()
-                raise EngineUnreachable(f"the connection to {self.address} was closed")
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    def wait(self, future: concurrent.futures.Future[Result]) -> Result:
-        """The result of what was started; an interruption of the wait cancels it."""
+        future = self.start(work)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -82,6 +72,14 @@ class ServerClient:
         except BaseException:
             future.cancel()
             raise
+
+    def start(self, work: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
+        """Let a coroutine run on the client's own loop."""
+        with self._gate:
+            if self._closed:
+                work.close()
+                raise EngineUnreachable(f"the connection to {self.address} was closed")
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
         """Cancel what is under way and close the connections; requests that wait fail with ``EngineUnreachable``."""

@@ -175,6 +175,6 @@ def _mixed(value: float, levels: Sequence[float]) -> tuple[float, ...]:
 def _stop(ids: Sequence[int], entropies: Sequence[float], sampling: Sampling) -> StopReason | None:
     if ids[-1] == END_ID:
         return StopReason.END
-    if sampling.position is not None and reached(sampling.position, _table(), tuple(ids), entropies[-1]):
+    if sampling.position is not None and reached(sampling.position, _table(), ids, len(ids), entropies[-1]):
         return StopReason.POSITION
     return StopReason.LENGTH if len(ids) >= sampling.max_tokens else None

@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 
 from estimator.engines.base import EngineUnreachable
+from estimator.engines.bodies import COMPLETIONS
 from estimator.engines.client import ServerClient
-from estimator.engines.replies import BadReply, PassingFailure
-from estimator.engines.wire import Written, check_prompt, computed
+from estimator.engines.replies import BadReply, PassingFailure, shaped
+from estimator.engines.wire import WHOLE, Written, check_prompt, computed
 from estimator.types import Segment, Tokens
 
 Body = Callable[[Tokens], dict[str, Any]]
@@ -25,32 +26,32 @@ class AnswerStream:
     nothing changes; where it then writes something else, it goes on behind what has been handed out.
 
     ``body`` is the request that goes on behind the given tokens of the answer, ``read`` what a choice of a reply holds, ``cut``
-    the first segment of what was written (None while it goes on); ``count`` is told of tokens, and ``place`` is where the
-    stream waits for its turn on the server.
+    the first segment of what was written (None while it goes on); ``count`` is told of tokens, and in ``slot`` the stream has
+    its place among all that is asked of the server. All state but the future is the client's loop's.
     """
 
     def __init__(
         self,
         client: ServerClient,
-        path: str,
         prefix: Tokens,
         body: Body,
         read: Read,
         cut: Cut,
         count: Callable[..., None],
-        place: AbstractAsyncContextManager[None],
+        slot: AbstractAsyncContextManager[None],
     ) -> None:
-        self._client, self._path, self._prefix, self._body = client, path, prefix, body
-        self._read, self._cut, self._count, self._place = read, cut, count, place
-        self._come, self._handed_out = Written(), 0  # the second in tokens
+        self._client, self._prefix, self._body, self._slot = client, prefix, body, slot
+        self._read, self._cut, self._count = read, cut, count
+        self._received, self._handed_out = Written(), 0  # the second in tokens
         self._fixed = Written()  # what an attempt goes on behind
         self._failed: Exception | None = None
-        self._news = asyncio.Event()
+        self._ended, self._news = False, asyncio.Event()
         self._writing = client.start(self._write())
 
-    def next(self, max_tokens: int) -> Segment:
+    def next(self, max_tokens: int) -> Segment | None:
         segment = self._client.run(self._next(max_tokens))
-        self._count(generated=len(segment.token_ids))
+        if segment is not None:
+            self._count(generated=len(segment.token_ids))
         return segment
 
     def cancel(self) -> None:
@@ -59,51 +60,70 @@ class AnswerStream:
         with suppress(EngineUnreachable):  # the client is closed, and nobody waits
             self._client.start(self._end(EngineUnreachable("what the server was writing was stopped")))
 
-    async def _next(self, max_tokens: int) -> Segment:
-        while (segment := self._cut(self._come.behind(self._handed_out), max_tokens)) is None:
+    async def _next(self, max_tokens: int) -> Segment | None:
+        while True:
+            rest = self._received.behind(self._handed_out)
+            segment = self._cut(rest, max_tokens) if rest.token_ids else None
+            if segment is not None:
+                self._handed_out += len(segment.token_ids)
+                return segment
             if self._failed is not None:
                 raise self._failed
+            if self._ended:
+                return None
             self._news.clear()
             await self._news.wait()
-        self._handed_out += len(segment.token_ids)
-        return segment
 
     async def _write(self) -> None:
+        """Each time that the answer has grown, the client's patience begins anew."""
         try:
-            async with self._place:
-                await self._client.stream(self._path, lambda: self._body(self._fixed.token_ids), self._listen)
+            async with self._slot:
+                while True:
+                    before = len(self._received.token_ids)
+                    try:
+                        await self._client.stream(COMPLETIONS, lambda: self._body(self._fixed.token_ids), self._listen)
+                        break
+                    except PassingFailure:
+                        if len(self._received.token_ids) <= before:
+                            raise
         except Exception as error:
             await self._end(error)
+        await self._end()
 
-    async def _end(self, error: Exception) -> None:
-        self._failed = error
+    async def _end(self, error: Exception | None = None) -> None:
+        self._failed, self._ended = self._failed or error, True
         self._news.set()
 
     async def _listen(self, events: AsyncIterator[dict[str, Any]]) -> None:
         before, written = (*self._prefix, *self._fixed.token_ids), self._fixed
-        async for event in events:
-            for choice in event.get("choices") or []:
-                if choice.get("prompt_token_ids") is not None:
-                    check_prompt(choice, before)
-                written = written.then(self._read(choice))
-            self._take(written)
-            if written.finish is not None:
-                break
-        else:
-            raise BadReply("the server's reply ends before its answer does")
-        prefilled = len(before)  # at most; the server says it behind the end, and if that is lost, nothing else is
-        with suppress(PassingFailure, httpx.HTTPError):
+        prefilled = len(before)  # at most: the server says it behind the end, and if that is lost, nothing else is
+        try:
             async for event in events:
-                prefilled = computed(event) if event.get("usage") else prefilled
-        self._count(prefilled=prefilled)
+                for choice in event.get("choices") or []:
+                    if choice.get("prompt_token_ids") is not None:
+                        check_prompt(choice, before)
+                    written = written.then(self._read(choice))
+                self._take(written)
+                if written.finish is not None:
+                    break
+            else:
+                raise BadReply("the server's reply ends before its answer does")
+            with suppress(PassingFailure, httpx.HTTPError), shaped():
+                async for event in events:
+                    prefilled = computed(event) if event.get("usage") else prefilled
+        finally:
+            self._count(prefilled=prefilled)
 
     def _take(self, written: Written) -> None:
-        """What an attempt has brought so far, once it has come to where the attempt before was."""
-        given = self._come.upto(self._handed_out)
-        both = min(self._handed_out, len(written.token_ids))
-        if written.token_ids[:both] != given.token_ids[:both]:
-            self._fixed = given
+        """What an attempt has brought so far, once it has come to where those before it were handed out."""
+        if written.finish not in (None, *WHOLE) or (written.finish is not None and not written.token_ids):
+            raise BadReply(f"the server stopped without an answer ({written.finish})")
+        given = self._received.upto(self._handed_out)
+        both = min(len(given.token_ids), len(written.token_ids))
+        short = both < len(given.token_ids)
+        if written.token_ids[:both] != given.token_ids[:both] or (short and written.finish is not None):
+            self._received = self._fixed = given
             raise PassingFailure("the server wrote something else when it was asked again")
-        if both == self._handed_out:
-            self._come = written
+        if not short:
+            self._received = written
             self._news.set()

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
-from estimator.engines.bodies import TOP, generation, likeliest, named, stream_seed
+from estimator.engines.bodies import COMPLETIONS, TOP, generation, likeliest, named, stream_seed
 from estimator.engines.client import ServerClient
 from estimator.engines.replies import BadReply
 from estimator.engines.room import Room
@@ -40,7 +40,6 @@ from estimator.positions import Position, PositionKind
 from estimator.types import Segment, Tokens
 
 Result = TypeVar("Result")
-COMPLETIONS = "/v1/completions"
 WITH_USAGE = {"stream_options": {"include_usage": True}}
 PROBE_TOKENS = 256
 # Samples asked for at once: what vLLM computes at once by default on a large GPU (on others 256). What waits there longer than
@@ -105,13 +104,12 @@ class VllmEngine(WithVocabulary):
 
         return AnswerStream(
             self.client,
-            COMPLETIONS,
             request.prefix,
             body,
             read=lambda choice: read_choice(choice, TOP, self.vocabulary.size),
             cut=lambda written, most: self._cut(written, sampling.position, most),
             count=self._count,
-            place=self._room.of(1),
+            slot=self._room.of(1),
         )
 
     def annotate(self, prefix: Tokens, continuation: Tokens) -> tuple[tuple[float, ...], tuple[float, ...]]:

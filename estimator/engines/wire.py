@@ -12,6 +12,7 @@ from estimator.positions import BreakTable, Position, reached
 from estimator.types import Segment, StopReason, Tokens
 
 CLAMPED = -9999.0  # what vLLM writes for minus infinity
+WHOLE = ("stop", "length")  # why a server may stop
 ROUNDING = 1e-3  # log-probabilities may exceed 0 by this much
 
 
@@ -143,15 +144,16 @@ def as_segment(
     for count, (token, spread) in enumerate(zip(written.token_ids, written.entropies, strict=True), start=1):
         if token in end_ids:
             return _upto(written, count, StopReason.END)
-        if position is not None and reached(position, table, written.token_ids[:count], spread):
+        if position is not None and reached(position, table, written.token_ids, count, spread):
             return _upto(written, count, StopReason.POSITION)
         if count == max_tokens:
             return _upto(written, count, StopReason.LENGTH)
     if written.finish is None:
         return None
-    if not written.token_ids or written.finish not in ("stop", "length"):
+    if not written.token_ids or written.finish not in WHOLE:
         raise BadReply(f"the server stopped without an answer ({written.finish})")
-    # "stop" without an end token is the blank line that the server was told to stop at, as its own text shows it.
+    # "stop" without an end token is the blank line that the server was told to stop at, as its own text shows it, or an end
+    # token that only the server knows.
     return _upto(written, len(written.token_ids), StopReason.LENGTH if written.finish == "length" else StopReason.POSITION)
 
 

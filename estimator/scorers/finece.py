@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from estimator.calibration import Combiner, Logistic, adapter_inputs
 from estimator.claims import without_claims
@@ -40,8 +41,12 @@ class CombinedScorer:
         read = self.readout.levels(heard)
         return [self._combine(a, np.array(levels)) for a, levels in zip(heard, read, strict=True)]
 
+    def signals(self, answer: Answer) -> NDArray[np.float64]:
+        """The free signals of an answer, in paragraphs."""
+        return signals(recut(answer, PARAGRAPHS, self.engine.table))
+
     def _combine(self, answer: Answer, levels: np.ndarray) -> Confidence:
-        state, free = state_of(answer), signals(recut(answer, PARAGRAPHS, self.engine.table))
+        state, free = state_of(answer), self.signals(answer)
         value = float(self.combiner.combined[state](np.concatenate([adapter_inputs(levels), free])))
         parts = {"adapter": float(mean(levels))}
         if state in self.combiner.signals:

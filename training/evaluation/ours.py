@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.baselines.base import Baseline, Case, Scores
-from estimator.calibration import Combiner
 from estimator.engines.base import Engine, Sampling
 from estimator.scorers.base import Scorer
 from estimator.scorers.finece import CombinedScorer
-from estimator.signals import STATES, signals, state_of
+from estimator.signals import STATES, state_of
 from estimator.types import Answer, Confidence
 from training.labelling import complete
 
@@ -64,7 +63,7 @@ class Reading:
 class Signals:
     """The fitted model of the free signals alone, which reads nothing."""
 
-    combiner: Combiner
+    scorer: CombinedScorer
     name: str = SIGNALS
     source: str = "this project: free signals alone"
     states: frozenset[str] = frozenset(STATES) - {"question"}
@@ -74,7 +73,8 @@ class Signals:
         """Fitted before, on questions of its own."""
 
     def score(self, cases: Sequence[Case]) -> Scores:
-        values = [float(self.combiner.signals[state_of(c.answer)](signals(c.answer))) for c in cases]
+        fitted, free = self.scorer.combiner.signals, self.scorer.signals
+        values = [float(fitted[state_of(c.answer)](free(c.answer))) for c in cases]
         return Scores(np.array(values), np.zeros(len(cases)))
 
 
@@ -91,7 +91,7 @@ def readings(scorer: Scorer) -> list[Reading]:
 
 def own_methods(scorer: Scorer) -> list[Baseline]:
     """FineCE, and the signals that ours adds, apart."""
-    alone = [Signals(scorer.combiner)] if isinstance(scorer, CombinedScorer) else []
+    alone = [Signals(scorer)] if isinstance(scorer, CombinedScorer) else []
     return [*readings(scorer), *alone]
 
 
