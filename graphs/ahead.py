@@ -23,7 +23,7 @@ class Ahead:
         behind the end of the run."""
         if self._engine is None:
             return None
-        self.drop()
+        self._drop()
         stream = self._engine.begin(request, sampling)
         with self._lock:
             if not self._closed:
@@ -45,14 +45,14 @@ class Ahead:
             self._at = (*request.prefix, *segment.token_ids)
         return segment
 
-    def drop(self) -> None:
+    def close(self) -> None:
+        """End it for good: a node's thread may outlive its run."""
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
         """End what is being written."""
         with self._lock:
             stream, self._stream = self._stream, None
         if stream is not None:
             stream.cancel()
-
-    def close(self) -> None:
-        """End it for good: a node's thread may outlive its run."""
-        self._closed = True
-        self.drop()

@@ -29,7 +29,7 @@ from graphs.events import (
 )
 from graphs.instruments import Instruments
 from graphs.outcome import branch_record, conclude
-from graphs.policy import Action, decide
+from graphs.policy import decide
 from graphs.state import (
     BranchState,
     DecisionState,
@@ -151,8 +151,6 @@ class Nodes:
         standing = standing_of(state, stated=stated, full=self.use.context_room(answer_of(state)) < 1)
         decision = decide(standing, self.use.policy)
         action = decision.action.value
-        if decision.action is not Action.CONTINUE:
-            self.use.ahead.drop()
         facts = {**asdict(standing), "scores": list(standing.scores)}
         self.emit(DecisionEvent(index=last_index(state), action=action, reason=decision.reason, cut=decision.cut, **facts))
         chosen = DecisionState(action=action, reason=decision.reason, cut=decision.cut, budget_spent=decision.budget_spent)

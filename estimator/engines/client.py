@@ -38,8 +38,8 @@ class ServerClient:
 
     ``timeout`` bounds the wait for the next byte, ``patience`` all attempts of one request together (both seconds; a few bad
     replies end it sooner); ``concurrency`` bounds the requests under way, of which an answer that is written as a stream is one
-    to its end: leave room for scores beside them. Raises ``EngineUnreachable`` where the server does
-    not do its part or the key is none, and ``EngineError`` where the request is refused for what it asks.
+    to its end: leave room for scores beside them. Raises ``EngineUnreachable`` where the server does not do its part or the key
+    is none, and ``EngineError`` where the request is refused for what it asks.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from estimator.engines.base import EngineUnreachable
 from estimator.engines.bodies import COMPLETIONS
 from estimator.engines.client import ServerClient
 from estimator.engines.replies import BadReply, PassingFailure, shaped
-from estimator.engines.wire import WHOLE, Written, check_prompt, computed
+from estimator.engines.wire import Written, check_end, check_prompt, computed
 from estimator.types import Segment, Tokens
 
 Body = Callable[[Tokens], dict[str, Any]]
@@ -116,8 +116,7 @@ class AnswerStream:
 
     def _take(self, written: Written) -> None:
         """What an attempt has brought so far, once it has come to where those before it were handed out."""
-        if written.finish not in (None, *WHOLE) or (written.finish is not None and not written.token_ids):
-            raise BadReply(f"the server stopped without an answer ({written.finish})")
+        check_end(written)
         given = self._received.upto(self._handed_out)
         both = min(len(given.token_ids), len(written.token_ids))
         short = both < len(given.token_ids)

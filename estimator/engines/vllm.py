@@ -2,7 +2,8 @@
 
 What is sent is in ``bodies``, what comes back is read by ``wire``.
 The server stops by itself at a blank line or after a number of tokens; a position that only the client can see (entropy) is
-streamed to, and the stream is closed there. Entropies come from the ``TOP`` highest log-probabilities (``entropy_kind``).
+streamed to, and the stream is closed there. What is begun (``VllmEngine.begin``) is one stream to its end (``stream``).
+Entropies come from the ``TOP`` highest log-probabilities (``entropy_kind``).
 """
 
 from __future__ import annotations

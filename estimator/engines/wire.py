@@ -12,7 +12,6 @@ from estimator.positions import BreakTable, Position, reached
 from estimator.types import Segment, StopReason, Tokens
 
 CLAMPED = -9999.0  # what vLLM writes for minus infinity
-WHOLE = ("stop", "length")  # why a server may stop
 ROUNDING = 1e-3  # log-probabilities may exceed 0 by this much
 
 
@@ -78,6 +77,12 @@ def check_prompt(choice: Mapping[str, Any], prefix: Tokens) -> None:
     """``BadReply`` where the server did not read what it was sent."""
     if choice.get("prompt_token_ids") != list(prefix):
         raise BadReply("the server read another prompt than was sent: it has to take token ids and return_token_ids")
+
+
+def check_end(written: Written) -> None:
+    """``BadReply`` where the server stopped for another reason than an end of the text, or with nothing written."""
+    if written.finish is not None and (written.finish not in ("stop", "length") or not written.token_ids):
+        raise BadReply(f"the server stopped without an answer ({written.finish})")
 
 
 def computed(reply: Mapping[str, Any]) -> int:
@@ -148,10 +153,9 @@ def as_segment(
             return _upto(written, count, StopReason.POSITION)
         if count == max_tokens:
             return _upto(written, count, StopReason.LENGTH)
+    check_end(written)
     if written.finish is None:
         return None
-    if not written.token_ids or written.finish not in WHOLE:
-        raise BadReply(f"the server stopped without an answer ({written.finish})")
     # "stop" without an end token is the blank line that the server was told to stop at, as its own text shows it, or an end
     # token that only the server knows.
     return _upto(written, len(written.token_ids), StopReason.LENGTH if written.finish == "length" else StopReason.POSITION)

@@ -41,12 +41,12 @@ class CombinedScorer:
         read = self.readout.levels(heard)
         return [self._combine(a, np.array(levels)) for a, levels in zip(heard, read, strict=True)]
 
-    def signals(self, answer: Answer) -> NDArray[np.float64]:
+    def free_signals(self, answer: Answer) -> NDArray[np.float64]:
         """The free signals of an answer, in paragraphs."""
         return signals(recut(answer, PARAGRAPHS, self.engine.table))
 
     def _combine(self, answer: Answer, levels: np.ndarray) -> Confidence:
-        state, free = state_of(answer), self.signals(answer)
+        state, free = state_of(answer), self.free_signals(answer)
         value = float(self.combiner.combined[state](np.concatenate([adapter_inputs(levels), free])))
         parts = {"adapter": float(mean(levels))}
         if state in self.combiner.signals:

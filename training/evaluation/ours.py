@@ -73,7 +73,7 @@ class Signals:
         """Fitted before, on questions of its own."""
 
     def score(self, cases: Sequence[Case]) -> Scores:
-        fitted, free = self.scorer.combiner.signals, self.scorer.signals
+        fitted, free = self.scorer.combiner.signals, self.scorer.free_signals
         values = [float(fitted[state_of(c.answer)](free(c.answer))) for c in cases]
         return Scores(np.array(values), np.zeros(len(cases)))
 
