@@ -87,11 +87,15 @@ def reached(position: Position, table: BreakTable, tokens: Sequence[int], count:
 
 
 def cut(segment: Segment, position: Position, table: BreakTable) -> tuple[Segment, ...]:
-    """A segment that was written in one go, as if it had been written from position to position."""
+    """A segment that was written in one go, as if it had been written from position to position. ValueError where the
+    position goes by entropies and the segment has none."""
+    if position.kind is PositionKind.ENTROPY and not segment.entropies:
+        raise ValueError("the answer was sampled without entropies, so it cannot be cut by them: ask for them with Sampling")
+    entropies = segment.entropies or (0.0,) * len(segment.token_ids)
     parts, begin = [], 0
     for end in range(1, len(segment.token_ids) + 1):
         last = end == len(segment.token_ids)
-        if last or reached(position, table, segment.token_ids[begin:end], end - begin, segment.entropies[end - 1]):
+        if last or reached(position, table, segment.token_ids[begin:end], end - begin, entropies[end - 1]):
             span = slice(begin, end)
             stop = segment.stop if last else StopReason.POSITION
             parts.append(Segment(segment.token_ids[span], segment.logprobs[span], segment.entropies[span], stop))
@@ -107,7 +111,7 @@ def recut(answer: Answer, position: Position, table: BreakTable) -> Answer:
     whole = Segment(
         tuple(t for s in parts for t in s.token_ids),
         tuple(p for s in parts for p in s.logprobs),
-        tuple(e for s in parts for e in s.entropies),
+        tuple(e for s in parts for e in s.entropies) if all(s.entropies for s in parts) else (),
         parts[-1].stop,
     )
     return Answer(answer.prompt_ids, cut(whole, position, table))

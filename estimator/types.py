@@ -66,7 +66,8 @@ class Segment:
     """Tokens written in one go, from one calibration position to the next (with the default position, a paragraph).
 
     ``logprobs`` (nats) are of the tokens that were drawn and ``entropies`` (nats) of the distributions they were drawn
-    from, both of the model's own distribution at temperature 1, whatever temperature was sampled at.
+    from, both of the model's own distribution at temperature 1, whatever temperature was sampled at. ``entropies`` is empty
+    where an engine was not asked for them and would have had to pay (``Sampling.entropies``).
     """
 
     token_ids: Tokens

@@ -46,7 +46,7 @@ def prompt(case: Case) -> Tokens:
 
 
 def sample(case: Case, prompt: Tokens, n: int = 1, seed: int = 1, first_index: int = 0, **how: Any) -> list[Any]:
-    how = {"max_tokens": 40, **how}
+    how = {"max_tokens": 40, "entropies": True, **how}
     [segments] = case.engine.sample([SampleRequest(prompt, n, seed, first_index)], Sampling(**how))
     return segments
 
@@ -62,6 +62,13 @@ def test_a_segment_says_all_of_its_tokens(case: Case, prompt: Tokens) -> None:
         assert 1 <= len(segment.token_ids) == len(segment.logprobs) == len(segment.entropies) <= 40
         assert all(np.isfinite(segment.logprobs)) and max(segment.logprobs) <= 0 and min(segment.entropies) >= 0
         assert (segment.stop is StopReason.END) == (segment.token_ids[-1] == case.engine.end_id)
+
+
+def test_entropies_change_nothing_else_and_may_be_missing_where_nobody_asks(case: Case, prompt: Tokens) -> None:
+    for asked, plain in zip(sample(case, prompt, n=3), sample(case, prompt, n=3, entropies=False), strict=True):
+        assert plain.token_ids == asked.token_ids and plain.stop == asked.stop
+        np.testing.assert_allclose(plain.logprobs, asked.logprobs, atol=1e-5)
+        assert plain.entropies in ((), asked.entropies)
 
 
 def test_results_come_in_the_order_of_the_requests(case: Case, prompt: Tokens) -> None:

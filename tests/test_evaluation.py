@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from estimator import metrics
 from estimator.baselines.base import Case
-from estimator.positions import Position, PositionKind, break_table, recut
+from estimator.positions import Position, PositionKind, break_table, cut, recut
 from estimator.types import Answer, Question, Segment, StopReason
 from training.evaluation.cases import PLACES, Cases, spread
 from training.evaluation.intervals import auroc_figure, draw_weights, drawn_auroc, ece_figure, mean_figure, percentiles
@@ -88,6 +88,13 @@ def test_an_answer_cut_anew_is_the_same_answer() -> None:
     again = recut(answer, Position(PositionKind.PERIODIC, every=3), break_table(["a"] * 9))
     assert again.token_ids == answer.token_ids and again.finished
     assert [len(s.token_ids) for s in again.segments] == [3, 3, 3, 1]
+
+
+def test_an_answer_without_entropies_is_not_cut_by_them() -> None:
+    whole, table = Segment((1, 2, 3), (-1.0,) * 3, (), StopReason.END), break_table(["a"] * 9)
+    assert [len(s.token_ids) for s in cut(whole, Position(PositionKind.PERIODIC, every=2), table)] == [2, 1]
+    with pytest.raises(ValueError, match="without entropies"):
+        cut(whole, Position(PositionKind.ENTROPY), table)
 
 
 def test_the_token_ratio_grows_from_nothing_to_all() -> None:

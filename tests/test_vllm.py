@@ -30,7 +30,7 @@ from training.finetune import check_rows
 from training.labels import read_labels
 from training.questions import KINDS, questions
 
-GREEDY = Sampling(temperature=0.0, max_tokens=200)
+GREEDY = Sampling(temperature=0.0, max_tokens=200, entropies=True)
 BLOCK = 32
 SCORE_TOLERANCE = 1e-3  # both engines in float32; only the order of sums differs
 
@@ -102,10 +102,11 @@ def test_base_and_estimator_in_one_batch_leave_each_other_alone(served: Loaded) 
     the generation's entropies away."""
     prompts = [served.engine.prompt_ids(q.text) for q in questions("arithmetic", "test", 12, 21)]
     requests = [SampleRequest(p, seed=6) for p in prompts]
-    alone = [served.engine.sample([r], Sampling(max_tokens=60))[0][0] for r in requests]
+    sampling = Sampling(max_tokens=60, entropies=True)
+    alone = [served.engine.sample([r], sampling)[0][0] for r in requests]
     read = served.engine.levels(prompts)
     with ThreadPoolExecutor(24) as pool:
-        samples = [pool.submit(served.engine.sample, [r], Sampling(max_tokens=60)) for r in requests]
+        samples = [pool.submit(served.engine.sample, [r], sampling) for r in requests]
         scores = [pool.submit(served.engine.levels, [p]) for p in prompts]
         assert [f.result()[0][0].token_ids for f in samples] == [s.token_ids for s in alone]
         np.testing.assert_allclose([f.result()[0][0].entropies[0] for f in samples], [s.entropies[0] for s in alone], atol=1e-3)
@@ -115,7 +116,8 @@ def test_base_and_estimator_in_one_batch_leave_each_other_alone(served: Loaded) 
 def test_the_log_probabilities_are_those_of_temperature_one(served: Loaded) -> None:
     prompt = served.engine.prompt_ids("Tom has 3 pens and buys 4 more. How many pens does he have?")
     for temperature in (0.0, 0.5, 1.5):
-        [[segment]] = served.engine.sample([SampleRequest(prompt, seed=3)], Sampling(temperature=temperature, max_tokens=12))
+        sampling = Sampling(temperature=temperature, max_tokens=12, entropies=True)
+        [[segment]] = served.engine.sample([SampleRequest(prompt, seed=3)], sampling)
         logprobs, entropies = served.engine.annotate(prompt, segment.token_ids)
         np.testing.assert_allclose(segment.logprobs, logprobs, atol=1e-3)
         np.testing.assert_allclose(segment.entropies, entropies, atol=1e-3)
@@ -125,7 +127,7 @@ def test_the_log_probabilities_are_those_of_temperature_one(served: Loaded) -> N
 def test_other_positions_are_cuts_of_the_same_answer(served: Loaded, position: str) -> None:
     where, engine = parse_position(position), served.engine
     prompt = engine.prompt_ids("A box holds 6 eggs. How many eggs are in 7 boxes?")
-    [[whole]] = engine.sample([SampleRequest(prompt)], Sampling(temperature=0, max_tokens=40))
+    [[whole]] = engine.sample([SampleRequest(prompt)], Sampling(temperature=0, max_tokens=40, entropies=True))
     [[first]] = engine.sample([SampleRequest(prompt)], Sampling(temperature=0, max_tokens=40, position=where))
     assert first.token_ids == cut(whole, where, engine.table)[0].token_ids
 

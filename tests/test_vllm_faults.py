@@ -29,7 +29,7 @@ from tests import fault_proxy as faults
 from tests.fault_proxy import FaultProxy, Spoil
 
 QUESTION = "Tom has 3 pens and buys 4 more. How many pens does he have?"
-SHORT = Sampling(max_tokens=8)
+SHORT = Sampling(max_tokens=8, entropies=True)
 
 
 def without(field: str) -> Spoil:
@@ -129,6 +129,14 @@ def test_a_failure_that_passes_changes_nothing(proxy: FaultProxy, served: Loaded
     if fault == "429":
         assert time.monotonic() - begun >= 2  # both times as long as the server asked for
     assert engine.usage.generated == sum(len(s.token_ids) for s in expected[0][0])  # what was tried is not counted twice
+
+
+def test_a_token_without_its_log_probability_is_asked_for_again(proxy: FaultProxy, served: Loaded) -> None:
+    engine, request = engine_behind(proxy, served), SampleRequest(served.engine.prompt_ids(QUESTION), seed=5)
+    expected = served.engine.sample([request], Sampling(max_tokens=8))
+    proxy.faults.append(without("token_logprobs"))
+    assert engine.sample([request], Sampling(max_tokens=8)) == expected
+    assert proxy.served >= 2
 
 
 def test_a_stream_that_breaks_off_starts_again(proxy: FaultProxy, served: Loaded) -> None:

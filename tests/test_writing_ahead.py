@@ -162,7 +162,7 @@ def test_a_stream_is_the_sample_that_it_begins_with_cut_where_its_positions_are(
 ) -> None:
     engine: Any = served.twin().engine
     prefix = engine.prompt_ids(PENS)
-    whole = engine.sample([SampleRequest(prefix, seed=5)], Sampling(temperature, max_tokens=60))[0][0]
+    whole = engine.sample([SampleRequest(prefix, seed=5)], Sampling(temperature, max_tokens=60, entropies=True))[0][0]
     segments = streamed(engine, prefix, Sampling(temperature, 60, position))
     assert [s.token_ids for s in segments] == [s.token_ids for s in cut(whole, position, engine.table)]
     assert [s.stop for s in segments] == [s.stop for s in cut(whole, position, engine.table)]

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from estimator.positions import BreakTable, Position
+from estimator.positions import BreakTable, Position, PositionKind
 from estimator.types import Segment, Tokens
 
 
@@ -36,12 +36,18 @@ COLDEST = 0.01  # divided by much less, logits grow past the largest number and 
 class Sampling:
     """How tokens are drawn. ``position`` None runs to the end of the answer; ``max_tokens`` bounds one segment. ``pool`` is
     the rule by which the first segments of the samples will be embedded (``HiddenStates.embed``): an engine may keep what
-    that needs while it writes, so that it costs nothing afterwards."""
+    that needs while it writes, so that it costs nothing afterwards. ``entropies`` asks for those of the segments where the
+    position does not need them: a server has to list its likeliest tokens for them, which costs it more than the tokens."""
 
     temperature: float = 1.0
     max_tokens: int = 256
     position: Position | None = None
     pool: Position | None = None
+    entropies: bool = False
+
+    @property
+    def needs_entropies(self) -> bool:
+        return self.entropies or (self.position is not None and self.position.kind is PositionKind.ENTROPY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def generation(model: str, prefix: Tokens, sampling: Sampling, end_ids: Collecti
         "model": model,
         "prompt": list(prefix),
         "temperature": sampling.temperature,
-        "logprobs": TOP,
+        "logprobs": TOP if sampling.needs_entropies else 0,  # 0 is the drawn token's own
         "stop_token_ids": sorted(end_ids),
         **_stopping(sampling, max_context - len(prefix)),
     }

@@ -3,7 +3,7 @@
 What is sent is in ``bodies``, what comes back is read by ``wire``.
 The server stops by itself at a blank line or after a number of tokens; a position that only the client can see (entropy) is
 streamed to, and the stream is closed there. What is begun (``VllmEngine.begin``) is one stream to its end (``stream``).
-Entropies come from the ``TOP`` highest log-probabilities (``entropy_kind``).
+Entropies come from the ``TOP`` highest log-probabilities (``entropy_kind``), which are asked for where they are needed.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class VllmEngine(WithVocabulary):
         """Find out whether scores and generation may meet in one batch of this server, and keep them apart if not."""
         prompt = self.prompt_ids("How many legs do 3 dogs have?")
         endless = {"ignore_eos": True, "stop_token_ids": [], "seed": 0}  # named end tokens would stop it all the same
-        long = self._generation(prompt, Sampling(max_tokens=PROBE_TOKENS)) | endless
+        long = self._generation(prompt, Sampling(max_tokens=PROBE_TOKENS, entropies=True)) | endless
         read = named(self.adapter, prompt, self.level_ids)
         survive = self.client.run(lists_survive(self.client, COMPLETIONS, long, read))
         self.turns = None if survive else Turns()
@@ -100,14 +100,15 @@ class VllmEngine(WithVocabulary):
 
         def body(come: Tokens) -> dict[str, Any]:
             rest = replace(request, prefix=(*request.prefix, *come))
-            left = Sampling(sampling.temperature, sampling.max_tokens - len(come))
+            most, asked = sampling.max_tokens - len(come), sampling.needs_entropies
+            left = Sampling(sampling.temperature, most, entropies=asked)  # to the end: positions are cut here
             return self._generation(rest.prefix, left) | {"n": 1, "seed": stream_seed(rest), **WITH_USAGE}
 
         return AnswerStream(
             self.client,
             request.prefix,
             body,
-            read=lambda choice: read_choice(choice, TOP, self.vocabulary.size),
+            read=lambda choice: self._read(choice, sampling),
             cut=lambda written, most: self._cut(written, sampling.position, most),
             count=self._count,
             slot=self._room.of(1),
@@ -153,7 +154,7 @@ class VllmEngine(WithVocabulary):
     def _segments(self, prefix: Tokens, n: int, sampling: Sampling, reply: Mapping[str, Any]) -> list[Segment]:
         choices = choices_of(reply, n)
         check_prompt(choices[0], prefix)
-        written = [read_choice(c, TOP, self.vocabulary.size) for c in choices]
+        written = [self._read(c, sampling) for c in choices]
         segments = [self._cut(w, sampling.position) for w in written]
         if None in segments:
             raise BadReply("the server's reply does not say why it stopped")
@@ -170,7 +171,7 @@ class VllmEngine(WithVocabulary):
                 i = choice["index"]
                 if not written[i].token_ids and choice.get("prompt_token_ids") is not None:
                     check_prompt(choice, prefix)
-                written[i] = written[i].then(read_choice(choice, TOP, self.vocabulary.size))
+                written[i] = written[i].then(self._read(choice, sampling))
                 segment = None if i in done else self._cut(written[i], sampling.position)
                 if segment is not None:
                     done[i] = segment
@@ -178,6 +179,9 @@ class VllmEngine(WithVocabulary):
                 self._count(prefilled=len(prefix))  # a stream that is left early does not say what was cached
                 return [done[i] for i in range(n)]
         raise BadReply("the server's reply ends before its answers do")
+
+    def _read(self, choice: Mapping[str, Any], sampling: Sampling) -> Written:
+        return read_choice(choice, TOP if sampling.needs_entropies else 0, self.vocabulary.size)
 
     def _cut(self, written: Written, position: Position | None, max_tokens: int | None = None) -> Segment | None:
         return as_segment(written, position, self.table, self.vocabulary.end_ids, max_tokens)

@@ -40,19 +40,19 @@ class Written:
 
 
 def read_choice(choice: Mapping[str, Any], top: int, vocabulary: int) -> Written:
-    """A choice, or a piece of one from a stream, that was asked for with ``top`` log-probabilities a token. ``BadReply``
-    where ids or log-probabilities are missing or no numbers."""
+    """A choice, or a piece of one from a stream, that was asked for with ``top`` log-probabilities a token (0: the drawn
+    one's alone, and no entropies come of it). ``BadReply`` where ids or log-probabilities are missing or no numbers."""
     ids = choice.get("token_ids")
     if not isinstance(ids, list) or not all(isinstance(i, int) for i in ids):
         raise BadReply("the server's reply has no token ids: it has to honour return_token_ids")
     if not ids:
         return Written(finish=choice.get("finish_reason"))
     told = choice.get("logprobs") or {}
-    chosen, tops = told.get("token_logprobs") or [], told.get("top_logprobs") or []
+    chosen, tops = told.get("token_logprobs") or [], (told.get("top_logprobs") or []) if top else [None] * len(ids)
     if not len(ids) == len(chosen) == len(tops):
         raise BadReply("the server's reply has no log-probability for each of its tokens")
     logprobs = tuple(map(checked_logprob, chosen))
-    entropies = tuple(entropy(_top_of(t, top, vocabulary), top, vocabulary) for t in tops)
+    entropies = tuple(entropy(_top_of(t, top, vocabulary), top, vocabulary) for t in tops) if top else ()
     return Written(tuple(ids), logprobs, entropies, choice.get("finish_reason"))
 
 
@@ -146,7 +146,8 @@ def as_segment(
 ) -> Segment | None:
     """What was written up to where the segment ends: the end token, the position, ``max_tokens``, or wherever the server
     stopped; None while it goes on."""
-    for count, (token, spread) in enumerate(zip(written.token_ids, written.entropies, strict=True), start=1):
+    spreads = written.entropies or (math.nan,) * len(written.token_ids)  # unknown, and no position of this kind is sought
+    for count, (token, spread) in enumerate(zip(written.token_ids, spreads, strict=True), start=1):
         if token in end_ids:
             return _upto(written, count, StopReason.END)
         if position is not None and reached(position, table, written.token_ids, count, spread):

@@ -6,7 +6,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,8 @@ def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidenc
     engine, first = loaded.engine, plan.seeds[0]
     learn = gather(engine, store, "learn", [(first, splits.learn)], plan.sampling())
     held_out = gather(engine, store, "recalibration", [(first, splits.platt)], plan.sampling())
-    cases = gather(engine, store, "test", list(zip(plan.seeds, splits.tests, strict=True)), plan.sampling())
+    by_entropy = replace(plan.sampling(), entropies=True)  # these are cut by entropy too
+    cases = gather(engine, store, "test", list(zip(plan.seeds, splits.tests, strict=True)), by_entropy)
     pool = ClockedPool(engine, plan.samples, plan.temperature, seed=first + 2, max_tokens=plan.max_tokens)
     stating = taught(loaded, engine, learn, store, plan.format_steps)
     ours = [*own_methods(loaded.scorer), *drafts(loaded.scorer, pool), *opinions(loaded.scorer, pool)]
