@@ -14,7 +14,9 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling
+from estimator.engines.decode import Decoder
 from estimator.engines.local import LocalEngine, split
+from estimator.engines.recorded import Extension
 from estimator.levels import level_ids
 from estimator.loading import adapted
 from estimator.positions import Position, PositionKind, cut
@@ -55,6 +57,61 @@ def test_a_sample_does_not_depend_on_its_company(tiny: Any, requests: list[Sampl
         pairs = [(a, b) for x, y in zip(together, alone, strict=True) for a, b in zip(x, y, strict=True)]
         # Sums in another order differ in the last bit, which may tip a draw that falls between two tokens, once in thousands.
         assert np.mean([a.token_ids == b.token_ids for a, b in pairs]) > 0.95
+
+
+def as_on_a_gpu(engine: LocalEngine) -> LocalEngine:
+    """The engine with the passes of fixed shapes that a GPU records, here without being recorded."""
+    engine.decoder = Decoder(engine.model, engine.vocabulary.end_ids, engine.table, engine.decoder.max_rows, fixed=True)
+    for network in filter(None, (engine._base, engine._reads)):
+        network.extension = Extension(network.net, network.head)
+    return engine
+
+
+@pytest.mark.parametrize("pool", [None, Position(PositionKind.PERIODIC, every=5)])
+def test_passes_of_fixed_shapes_write_the_same(tiny: Any, requests: list[SampleRequest], pool: Position | None) -> None:
+    sampling = Sampling(max_tokens=40, pool=pool)
+    ordinary = engine_of(tiny, max_rows=24)
+    fixed = as_on_a_gpu(engine_of(tiny, max_rows=24))
+    expected = ordinary.sample(requests, sampling)
+    for again in (requests, requests[:3], requests):  # what a batch leaves behind in the slots reaches no other
+        got = fixed.sample(again, sampling)
+        pairs = [(a, b) for x, y in zip(got, expected, strict=False) for a, b in zip(x, y, strict=True)]
+        same = [(a, b) for a, b in pairs if a.token_ids == b.token_ids]
+        assert len(same) >= len(pairs) - 2  # a draw that falls between two tokens may tip
+        for a, b in same:
+            np.testing.assert_allclose(a.logprobs, b.logprobs, atol=2e-4)
+    if pool is not None:
+        texts = [(r.prefix, s.token_ids[:5]) for r, x in zip(requests, got, strict=True) for s in x if len(s.token_ids) > 5]
+        np.testing.assert_allclose(fixed.embed(texts), engine_of(tiny).embed(texts), atol=2e-3)
+
+
+def test_extensions_of_fixed_shapes_read_the_same(tiny: Any) -> None:
+    ordinary, fixed = with_adapter(tiny), as_on_a_gpu(with_adapter(tiny))
+    prompt = ordinary.prompt_ids(PROMPTS[4])
+    text = prompt
+    for more in (3, 16, 1, 40, 64, 280):  # within a size, at its edge, beyond all of them
+        text = (*text, *(10 + (7 * i) % 200 for i in range(more)))
+        np.testing.assert_allclose(fixed.levels([text]), ordinary.levels([text]), atol=1e-4)
+    assert fixed.usage == ordinary.usage
+    other = (*prompt, 9, 8, 7)  # back to the prompt, with what the longer text left behind it in the columns
+    np.testing.assert_allclose(fixed.levels([other]), ordinary.levels([other]), atol=1e-4)
+    sampling = Sampling(max_tokens=30, position=Position(PositionKind.PERIODIC, every=6))
+    for engine in (ordinary, fixed):
+        engine.forget()
+    prefix = prompt
+    for _ in range(4):
+        [[a]], [[b]] = (e.sample([SampleRequest(prefix, seed=2)], sampling) for e in (ordinary, fixed))
+        assert a.token_ids == b.token_ids
+        prefix = (*prefix, *a.token_ids)
+
+
+def test_a_row_keeps_its_own_limit_when_it_takes_anothers_slot(tiny: Any) -> None:
+    """The context leaves the long prompt a few tokens; the short one, which moves into its slot, has room for more."""
+    engine, sampling = engine_of(tiny), Sampling(max_tokens=60, temperature=0.0)
+    engine.decoder.ends[:] = False
+    short, long = (5, 6, 7), tuple(5 + i % 300 for i in range(engine.max_context - 8))
+    [[a], [b]] = engine.sample([SampleRequest(long), SampleRequest(short)], sampling)
+    assert (len(a.token_ids), len(b.token_ids)) == (8, 60)
 
 
 def test_samples_of_a_prefix_differ_and_a_seed_repeats_them(tiny: Any) -> None:

@@ -51,19 +51,28 @@ class PrefixCache:
 
 class ColumnCache:
     """The rows' keys and values, as the ``past_key_values`` of a transformers model: ``update`` writes the new column in
-    place and hands back the columns in use."""
+    place and hands back the columns in use.
+
+    Where passes are recorded (``estimator.engines.recorded``) ``at`` is a tensor of the columns to write, so that a replay
+    writes elsewhere, and ``update`` hands back the first ``until`` columns whether they are in use or not."""
 
     is_compileable = False
 
     def __init__(self, num_rows: int, columns: int, like: Prefix) -> None:
         layers, kv_heads, _, head_dim = like.keys.shape
-        shape = (num_rows, kv_heads, columns, head_dim)
-        self.keys = [torch.zeros(shape, dtype=like.keys.dtype, device=like.keys.device) for _ in range(layers)]
-        self.values = [torch.zeros_like(k) for k in self.keys]
+        shape = (layers, num_rows, kv_heads, columns, head_dim)
+        self.keys = torch.zeros(shape, dtype=like.keys.dtype, device=like.keys.device)
+        self.values = torch.zeros_like(self.keys)
         self.rows, self.columns, self.first, self.end = num_rows, columns, 0, like.length
+        self.at: torch.Tensor | None = None
+        self.until = columns
 
     def update(self, key: torch.Tensor, value: torch.Tensor, layer: int, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        keys, values = self.keys[layer][: self.rows], self.values[layer][: self.rows]
+        keys, values = self.keys[layer, : self.rows], self.values[layer, : self.rows]
+        if self.at is not None:
+            keys.index_copy_(2, self.at, key)
+            values.index_copy_(2, self.at, value)
+            return keys[:, :, : self.until], values[:, :, : self.until]
         keys[:, :, self.end] = key[:, :, 0]
         values[:, :, self.end] = value[:, :, 0]
         return keys[:, :, self.first : self.end + 1], values[:, :, self.first : self.end + 1]
@@ -74,17 +83,16 @@ class ColumnCache:
     def place(self, row: int, prefix: Prefix) -> None:
         """Put a computed prefix into a row, so that it ends at the current column."""
         columns = slice(self.end - prefix.length, self.end)
-        for layer, (keys, values) in enumerate(zip(self.keys, self.values, strict=True)):
-            keys[row, :, columns] = prefix.keys[layer]
-            values[row, :, columns] = prefix.values[layer]
+        self.keys[:, row, :, columns] = prefix.keys
+        self.values[:, row, :, columns] = prefix.values
 
     def move(self, source: int, target: int) -> None:
-        for buffer in (*self.keys, *self.values):
-            buffer[target, :, self.first : self.end] = buffer[source, :, self.first : self.end]
+        for buffer in (self.keys, self.values):
+            buffer[:, target, :, self.first : self.end] = buffer[:, source, :, self.first : self.end]
 
     def shift(self, by: int) -> int:
         """Drop the first ``by`` columns, which no row uses any more; returns ``by``."""
-        for buffer in (*self.keys, *self.values):
+        for buffer in (*self.keys, *self.values):  # layer by layer: each is copied aside on the way
             buffer[: self.rows, :, : self.end - by] = buffer[: self.rows, :, by : self.end].clone()
         self.first, self.end = self.first - by, self.end - by
         return by

@@ -3,7 +3,7 @@
 Each distinct prefix is computed once and its keys and values are copied into as many rows as it has samples. Rows are
 right-aligned in one preallocated buffer, so a step writes one column; a finished row's slot is handed to the next waiting
 row at once, and when none waits the batch shrinks. Rotary positions are baked into the stored keys, which is why a row
-may sit at any column.
+may sit at any column. On a GPU the steps are recorded and replayed (``estimator.engines.recorded``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import numpy as np
 import torch
 
 from estimator.engines.base import SampleRequest, Sampling
-from estimator.engines.cache import ColumnCache, Prefix
+from estimator.engines.cache import Prefix
+from estimator.engines.recorded import COLUMNS, Recorder, power_of_two, rounded
+from estimator.engines.slots import Slots
 from estimator.positions import BreakTable, Position, PositionKind
 from estimator.types import Segment, StopReason, Tokens
 
@@ -48,10 +50,15 @@ Pool = Callable[[Tokens, Tokens, torch.Tensor], object]
 
 
 class Decoder:
-    """What decoding needs to know of a model: its weights, its end tokens, and what its tokens do to a paragraph."""
+    """What decoding needs to know of a model: its weights, its end tokens, and what its tokens do to a paragraph. ``fixed``
+    takes passes of fixed shapes, which a GPU records (as it comes, on a GPU)."""
 
-    def __init__(self, model: Any, end_ids: Collection[int], table: BreakTable, max_rows: int = 128) -> None:
+    def __init__(
+        self, model: Any, end_ids: Collection[int], table: BreakTable, max_rows: int = 128, *, fixed: bool | None = None
+    ) -> None:
         self.model, self.max_rows, self.device = model, max_rows, model.device
+        self._recorder = Recorder(model.device) if fixed or (fixed is None and model.device.type == "cuda") else None
+        self._kept: Slots | None = None
         self.head = model.get_output_embeddings()
         config = model.config.get_text_config()
         self.vocabulary: int = config.vocab_size
@@ -63,6 +70,50 @@ class Decoder:
     def _flags(self, flags: Sequence[bool]) -> torch.Tensor:
         padded = [*flags, *[False] * (self.vocabulary - len(flags))][: self.vocabulary]
         return torch.tensor(padded, dtype=torch.bool, device=self.device)
+
+    def slots(self, rows: int, columns: int, tokens: int, like: Prefix) -> Slots:
+        """Room for a batch. Recorded passes need it at the same place again."""
+        if self._recorder is None:
+            return Slots(rows, columns, tokens, like, self.width)
+        if self._kept is None or not self._kept.hold(rows, columns, tokens):
+            self._recorder.clear()
+            columns, tokens = rounded(columns, 4 * COLUMNS), rounded(tokens, 2 * COLUMNS)
+            self._kept = Slots(power_of_two(rows), columns, tokens, like, self.width)
+        return self._kept
+
+    def step(self, slots: Slots, num: int) -> None:
+        """Read the last token of the first ``num`` rows: their keys and values, hidden states and next logits."""
+        cache = slots.cache
+        if self._recorder is None:
+            cache.rows, cache.first = num, int(slots.starts[:num].min())
+            columns, starts = torch.arange(cache.first, cache.end + 1, device=self.device), slots.starts[:num]
+            self._pass(slots, num, cache.end - starts, columns >= starts[:, None])
+        else:
+            cache.rows, cache.first = min(power_of_two(num), slots.rows), 0
+            cache.at, cache.until = slots.at, min(rounded(cache.end + 1, COLUMNS), cache.columns)
+            slots.at.fill_(cache.end)
+            self._recorder.run((cache.rows, cache.until), lambda: self._fixed_pass(slots))
+        cache.end += 1
+
+    def _fixed_pass(self, slots: Slots) -> None:
+        """The same over all columns up to a rounded number, and over some rows that are not in use: those see themselves."""
+        cache, at = slots.cache, slots.at
+        starts = torch.minimum(slots.starts[: cache.rows], at)
+        columns = torch.arange(cache.until, device=self.device)
+        self._pass(slots, cache.rows, at - starts, (columns >= starts[:, None]) & (columns <= at))
+
+    def _pass(self, slots: Slots, num: int, positions: torch.Tensor, seen: torch.Tensor) -> None:
+        last = slots.ids[torch.arange(num, device=self.device), slots.counts[:num] - 1]
+        output = self.model.base_model(
+            input_ids=last[:, None],
+            position_ids=positions[:, None],
+            attention_mask=seen[:, None, None, :],
+            past_key_values=slots.cache,
+            use_cache=True,
+        )
+        states = output.last_hidden_state[:, -1]
+        slots.states[:num] = states
+        slots.logits[:num] = self.head(states)
 
     @torch.inference_mode()
     def run(
@@ -110,20 +161,8 @@ class Batch:
         self.ready: dict[Tokens, Prefix] = {}
         self.capacity = num = min(decoder.max_rows, len(rows))
         first = self._prefix(rows[0].prefix)
-        self.cache = ColumnCache(num, first.length + sampling.max_tokens + SPARE_COLUMNS, first)
+        self.slots = decoder.slots(num, first.length + sampling.max_tokens + SPARE_COLUMNS, sampling.max_tokens, first)
         self.rows: list[Row] = []
-
-        def table(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-            return torch.zeros((num, *shape), dtype=dtype, device=decoder.device)
-
-        self.starts, self.counts = table(dtype=torch.long), table(dtype=torch.long)  # first column; tokens written
-        self.limits = table(dtype=torch.long)  # tokens a row may have: as sampled for, or to the end of the context
-        self.logits = table(first.logits.shape[-1])
-        self.ids = table(sampling.max_tokens, dtype=torch.long)
-        self.logprobs, self.entropies, self.uniforms = (table(sampling.max_tokens) for _ in range(3))
-        # Length of the first segment (0: not known yet), and the sum of the hidden states of its tokens.
-        self.firsts = table(dtype=torch.long)
-        self.sums = table(decoder.width if pool is not None else 0)
         self._fill()
 
     def step(self) -> list[tuple[Row, Segment]]:
@@ -134,10 +173,10 @@ class Batch:
             segment = self._segment(slot, STOPS[int(stops[slot])])
             done.append((self.rows[slot], segment))
             if self.keep is not None and segment.stop is StopReason.POSITION:
-                self.keep((*self.rows[slot].prefix, *segment.token_ids[:-1]), self._computed(slot))
-            first = int(self.firsts[slot])
+                self.keep((*self.rows[slot].prefix, *segment.token_ids[:-1]), self.slots.computed(slot))
+            first = int(self.slots.firsts[slot])
             if self.pool is not None and 0 < first < len(segment.token_ids):  # else its last token was never read
-                self.pool(self.rows[slot].prefix, segment.token_ids[:first], self.sums[slot] / first)
+                self.pool(self.rows[slot].prefix, segment.token_ids[:first], self.slots.sums[slot] / first)
             self._remove(slot)
         if self.rows:
             self._forward()
@@ -162,20 +201,15 @@ class Batch:
         while self.waiting and len(self.rows) < self.capacity:
             length = len(self.waiting[-1].prefix)
             if not self.rows:
-                self.cache.first, self.cache.end = 0, length
-            if length > self.cache.end:
+                self.slots.cache.first, self.slots.cache.end = 0, length
+            if length > self.slots.cache.end:
                 return  # it fits once the batch has moved on by a few columns
             self._admit(self.waiting.pop())
 
     def _admit(self, row: Row) -> None:
         slot, prefix = len(self.rows), self._prefix(row.prefix)
-        self.cache.place(slot, prefix)
-        self.starts[slot] = self.cache.end - prefix.length
-        self.counts[slot] = self.firsts[slot] = 0
-        self.sums[slot] = 0
-        self.limits[slot] = min(self.sampling.max_tokens, self.decoder.max_context - prefix.length)
-        self.logits[slot] = prefix.logits
-        self.uniforms[slot] = torch.from_numpy(row.uniforms)
+        limit = min(self.sampling.max_tokens, self.decoder.max_context - prefix.length)
+        self.slots.admit(slot, prefix, limit, torch.from_numpy(row.uniforms))
         self.rows.append(row)
         if not self.waiting or self.waiting[-1].prefix != row.prefix:  # sorted: nobody else will ask for it
             del self.ready[row.prefix]
@@ -184,94 +218,65 @@ class Batch:
         """Fill the hole with the last row, so that the rows stay contiguous."""
         last = len(self.rows) - 1
         if slot != last:
-            self.cache.move(last, slot)
-            for state in (
-                self.starts,
-                self.counts,
-                self.ids,
-                self.logprobs,
-                self.entropies,
-                self.uniforms,
-                self.logits,
-                self.firsts,
-                self.sums,
-            ):
-                state[slot] = state[last]
+            self.slots.move(last, slot)
             self.rows[slot] = self.rows[last]
         self.rows.pop()
 
     def _forward(self) -> None:
-        num, cache = len(self.rows), self.cache
-        starts, slots = self.starts[:num], torch.arange(num, device=self.decoder.device)
-        cache.rows, cache.first = num, int(starts.min())
-        if cache.end == cache.columns:
+        num, slots = len(self.rows), self.slots
+        if slots.cache.end == slots.cache.columns:
             longest_waiting = len(self.waiting[-1].prefix) if self.waiting else 0
-            starts -= cache.shift(min(cache.first, max(1, cache.end - longest_waiting)))
-        columns = torch.arange(cache.first, cache.end + 1, device=self.decoder.device)
-        output = self.decoder.model.base_model(
-            input_ids=self.ids[slots, self.counts[:num] - 1][:, None],
-            position_ids=(cache.end - starts)[:, None],
-            attention_mask=(columns[None, :] >= starts[:, None])[:, None, None, :],
-            past_key_values=cache,
-            use_cache=True,
-        )
-        cache.end += 1
-        states = output.last_hidden_state[:, -1]
-        self.logits[:num] = self.decoder.head(states).float()
+            slots.cache.rows, slots.cache.first = num, int(slots.starts[:num].min())
+            unused = min(slots.cache.first, max(1, slots.cache.end - longest_waiting))
+            slots.starts[:num] -= slots.cache.shift(unused)
+        self.decoder.step(slots, num)
         if self.pool is not None:
-            firsts = self.firsts[:num]
-            inside = (firsts == 0) | (self.counts[:num] == firsts)
-            self.sums[:num] += states.float() * inside[:, None]
+            firsts = slots.firsts[:num]
+            inside = (firsts == 0) | (slots.counts[:num] == firsts)
+            slots.sums[:num] += slots.states[:num] * inside[:, None]
 
     def _draw(self) -> torch.Tensor:
         """Append a token to every row, by inverting the cumulative distribution at the row's own uniform number.
         Returns per row an index into ``STOPS``."""
         num = len(self.rows)
-        slots, counts = torch.arange(num, device=self.logits.device), self.counts[:num]
-        logp = self.logits[:num].log_softmax(-1)
+        slots, counts = torch.arange(num, device=self.slots.logits.device), self.slots.counts[:num]
+        logp = self.slots.logits[:num].log_softmax(-1)
         p = logp.exp()
         if self.sampling.temperature == 0:
             tokens = logp.argmax(-1)
         else:
-            drawn = p if self.sampling.temperature == 1 else (self.logits[:num] / self.sampling.temperature).softmax(-1)
+            drawn = p if self.sampling.temperature == 1 else (self.slots.logits[:num] / self.sampling.temperature).softmax(-1)
             mass = drawn.cumsum(-1)
-            aim = self.uniforms[slots, counts][:, None] * mass[:, -1:]
+            aim = self.slots.uniforms[slots, counts][:, None] * mass[:, -1:]
             tokens = torch.searchsorted(mass, aim, right=True)[:, 0].clamp(max=mass.shape[1] - 1)
         entropies = -(p * logp).nan_to_num(0.0).sum(-1)
-        self.ids[slots, counts] = tokens
-        self.logprobs[slots, counts] = logp[slots, tokens]
-        self.entropies[slots, counts] = entropies
+        self.slots.ids[slots, counts] = tokens
+        self.slots.logprobs[slots, counts] = logp[slots, tokens]
+        self.slots.entropies[slots, counts] = entropies
         counts += 1
-        stops = (counts >= self.limits[:num]).long()
+        stops = (counts >= self.slots.limits[:num]).long()
         if self.sampling.position is not None:
-            stops[self._at(self.sampling.position, tokens, entropies)] = 2
-        stops[self.decoder.ends[tokens]] = 3
+            stops.masked_fill_(self._at(self.sampling.position, tokens, entropies), 2)
+        stops.masked_fill_(self.decoder.ends[tokens], 3)
         if self.pool is not None and self.sampling.pool is not None:
-            firsts = self.firsts[:num]
+            firsts = self.slots.firsts[:num]
             begun = (firsts == 0) & self._at(self.sampling.pool, tokens, entropies)
-            firsts[begun] = counts[begun]
+            firsts.copy_(torch.where(begun, counts, firsts))
         return stops
 
     def _at(self, position: Position, tokens: torch.Tensor, entropies: torch.Tensor) -> torch.Tensor:
         """Which rows have reached the position with the token drawn last."""
-        counts = self.counts[: len(self.rows)]
+        counts = self.slots.counts[: len(self.rows)]
         if position.kind == PositionKind.PERIODIC:
             return counts >= position.every
         if position.kind == PositionKind.ENTROPY:
             return (entropies > position.threshold) & (counts >= position.gap)
-        before = self.ids[torch.arange(len(counts), device=tokens.device), (counts - 2).clamp(min=0)]
+        before = self.slots.ids[torch.arange(len(counts), device=tokens.device), (counts - 2).clamp(min=0)]
         blank_line = self.decoder.opens[before] & self.decoder.closes[tokens] & (counts > 1)
         return self.decoder.breaks[tokens] | blank_line
 
-    def _computed(self, slot: int) -> Prefix:
-        """A row but for the token drawn last, which the model has not read yet."""
-        columns = slice(int(self.starts[slot]), self.cache.end)
-        keys = torch.stack([layer[slot, :, columns] for layer in self.cache.keys])
-        values = torch.stack([layer[slot, :, columns] for layer in self.cache.values])
-        return Prefix(keys, values, self.logits[slot].clone())
-
     def _segment(self, slot: int, stop: StopReason) -> Segment:
-        count = int(self.counts[slot])
-        columns = (table[slot, :count].tolist() for table in (self.ids, self.logprobs, self.entropies))
+        count = int(self.slots.counts[slot])
+        columns = (table[slot, :count].tolist() for table in (self.slots.ids, self.slots.logprobs, self.slots.entropies))
         ids, logprobs, entropies = map(tuple, columns)
         return Segment(ids, logprobs, entropies, stop)

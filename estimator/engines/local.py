@@ -46,7 +46,8 @@ class LocalEngine(WithVocabulary):
         threads: int = 1,
     ) -> None:
         self.model, self.reader, self._name = model, reader, name
-        self.level_ids, self.threads = list(level_ids), threads
+        # On a GPU one thread launches all of the work, and recorded passes have one place in memory.
+        self.level_ids, self.threads = list(level_ids), threads if model.device.type == "cpu" else 1
         configured = None if model.generation_config is None else model.generation_config.eos_token_id
         self.vocabulary = vocabulary_of(tokenizer, configured, model.config.get_text_config().vocab_size)
         self.decoder = Decoder(model, self.vocabulary.end_ids, self.table, max_rows)
@@ -132,7 +133,7 @@ class LocalEngine(WithVocabulary):
             found = {text: self._pooled[text] for text in texts if text in self._pooled}
             left = [text for text in dict.fromkeys(texts) if text not in found]
             found.update(zip(left, self._base.embedded(left, self.threads), strict=True))
-        return torch.stack([found[text] for text in texts])
+        return torch.stack([found[text] for text in texts]).cpu()
 
     def forget(self) -> None:
         """Empty the caches, as if nothing had been computed yet."""

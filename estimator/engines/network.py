@@ -16,6 +16,7 @@ from estimator.engines import kernels
 from estimator.engines.base import EngineError, TokenStats
 from estimator.engines.cache import Prefix, PrefixCache
 from estimator.engines.decode import PREFILL_TOKENS
+from estimator.engines.recorded import Extension
 from estimator.engines.trees import layout, trees
 from estimator.types import Tokens
 
@@ -31,6 +32,7 @@ class Network:
         kernels.install(net)
         self.net, self.count, self.cache = net, count, PrefixCache()
         self.head = net.get_output_embeddings()
+        self.extension = Extension(net, self.head) if net.device.type == "cuda" else None
 
     @property
     def device(self) -> torch.device:
@@ -62,6 +64,8 @@ class Network:
 
     def _extended(self, known: Prefix | None, tokens: Tokens) -> Prefix:
         """Compute the tokens behind a known prefix, and these alone."""
+        if known is not None and self.extension is not None and self.extension.fits(len(tokens) - known.length):
+            return self.extension.read(known, tokens[known.length :])
         past = DynamicCache()
         if known is not None:
             for layer, (keys, values) in enumerate(zip(known.keys, known.values, strict=True)):

@@ -1,0 +1,65 @@
+"""The tensors of a running batch: what each of its rows has written, and where its keys and values lie."""
+
+from __future__ import annotations
+
+import torch
+
+from estimator.engines.cache import ColumnCache, Prefix
+
+
+class Slots:
+    """Room for ``rows`` rows of at most ``tokens`` new tokens each over ``columns`` columns of keys and values; ``like`` is any
+    computed prefix of the model, ``width`` that of its hidden states."""
+
+    def __init__(self, rows: int, columns: int, tokens: int, like: Prefix, width: int) -> None:
+        self.rows, self.tokens = rows, tokens
+        self.cache = ColumnCache(rows, columns, like)
+
+        def table(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+            return torch.zeros((rows, *shape), dtype=dtype, device=like.keys.device)
+
+        self.starts, self.counts = table(dtype=torch.long), table(dtype=torch.long)  # first column; tokens written
+        self.limits = table(dtype=torch.long)  # tokens a row may have: as sampled for, or to the end of the context
+        self.logits = table(like.logits.shape[-1])
+        self.ids = table(tokens, dtype=torch.long)
+        self.logprobs, self.entropies, self.uniforms = (table(tokens) for _ in range(3))
+        self.states = table(width)  # the last hidden states
+        # Length of the first segment (0: not known yet), and the sum of the hidden states of its tokens.
+        self.firsts, self.sums = table(dtype=torch.long), table(width)
+        self.at = torch.zeros(1, dtype=torch.long, device=like.keys.device)  # the column that a recorded step writes
+
+    def hold(self, rows: int, columns: int, tokens: int) -> bool:
+        """Whether there is room for so much."""
+        return self.rows >= rows and self.cache.columns >= columns and self.tokens >= tokens
+
+    def admit(self, slot: int, prefix: Prefix, limit: int, uniforms: torch.Tensor) -> None:
+        """Put a row that goes on behind ``prefix`` into a slot; it may have ``limit`` tokens."""
+        self.cache.place(slot, prefix)
+        self.starts[slot] = self.cache.end - prefix.length
+        self.counts[slot] = self.firsts[slot] = 0
+        self.sums[slot] = 0
+        self.limits[slot] = limit
+        self.logits[slot] = prefix.logits
+        self.uniforms[slot, : len(uniforms)] = uniforms
+
+    def move(self, source: int, target: int) -> None:
+        self.cache.move(source, target)
+        for state in (
+            self.starts,
+            self.counts,
+            self.limits,
+            self.ids,
+            self.logprobs,
+            self.entropies,
+            self.uniforms,
+            self.logits,
+            self.firsts,
+            self.sums,
+        ):
+            state[target] = state[source]
+
+    def computed(self, slot: int) -> Prefix:
+        """What is computed of a row: all but the token drawn last, which the model has not read yet."""
+        columns = slice(int(self.starts[slot]), self.cache.end)
+        keys, values = (kept[:, slot, :, columns].clone() for kept in (self.cache.keys, self.cache.values))
+        return Prefix(keys, values, self.logits[slot].clone())
