@@ -24,6 +24,7 @@ from training.finetune import check_rows, finetune, made_so, split
 from training.labelling import DEFAULT_SAMPLING, sample_answers
 from training.labels import DATA, TRAIN, Labelled, read_labels, read_meta
 from training.opinions import fit_opinions, hear
+from training.parallel import default_processes
 from training.recipe import PAPER_OPTIMISER, FinetuneRecipe, Trained, finished, read_record
 from training.techniques.base import TrainingError, num_prompt
 
@@ -53,7 +54,7 @@ class Request:
         optimiser: dict[str, Any] = dict(PAPER_OPTIMISER) if self.paper else {}
         if self.lr is not None:
             optimiser["lr"] = self.lr
-        chosen: dict[str, Any] = {"seed": seed, "technique": self.technique, "processes": self.processes or _processes()}
+        chosen: dict[str, Any] = {"seed": seed, "technique": self.technique, "processes": self.processes or default_processes()}
         return FinetuneRecipe(**chosen | self.changes | optimiser)
 
     def folder(self, seed: int) -> Path:
@@ -214,9 +215,3 @@ def _entry(out: Path, seed: int, trained: Trained) -> dict[str, Any]:
         "held_out": trained.figures,
         "combined": (out / COMBINER).exists(),
     }
-
-
-def _processes() -> int:
-    import torch
-
-    return 1 if torch.cuda.is_available() else 2

@@ -88,7 +88,7 @@ CHECKED = replace(FAST, every=2, patience=50, epochs=6)
 def test_a_killed_run_goes_on_to_the_same_adapter(llama: Path, technique: str, tmp_path: Path) -> None:
     rows = labels_of(AutoTokenizer.from_pretrained(llama))
     whole = finetune(llama, rows, tmp_path / "whole", CHECKED, report=silent)
-    process = multiprocessing.get_context("fork").Process(target=_train_slowly, args=(llama, tmp_path / "killed"))
+    process = multiprocessing.get_context("spawn").Process(target=_train_slowly, args=(llama, tmp_path / "killed"))
     process.start()
     while not (tmp_path / "killed" / FILE).exists():
         assert process.is_alive()
@@ -184,7 +184,7 @@ def test_mixed_answers_are_learnt_beside_the_labels(llama: Path, tmp_path: Path)
         finetune(llama, labels_of(tokenizer), out, recipe, mixtures=mixtures, report=silent)
         reader = load(str(llama), str(out)).engine.reader  # pyright: ignore[reportAttributeAccessIssue]
         with torch.inference_mode():
-            ids = torch.tensor([exchanges[0].token_ids])
+            ids = torch.tensor([exchanges[0].token_ids], device=reader.device)
             targets = ids.clone()
             targets[:, : exchanges[0].num_prompt] = -100
             losses[name] = reader(input_ids=ids, labels=targets).loss.item()

@@ -15,6 +15,11 @@ from torch._C._distributed_c10d import HashStore
 from torch.multiprocessing.spawn import ProcessRaisedException, start_processes
 
 
+def default_processes() -> int:
+    """One on a GPU, else two. What has used a GPU cannot be forked."""
+    return 1 if torch.cuda.is_available() else 2
+
+
 def launch(work: Callable[..., None], args: tuple[Any, ...], processes: int) -> None:
     """Run ``work(rank, *args)`` in ``processes`` forked processes that can all-reduce (a single one runs here). What a process
     raises is raised here."""

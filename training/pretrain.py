@@ -148,7 +148,7 @@ def collate(corpus: Corpus, indices: np.ndarray) -> tuple[torch.Tensor, torch.Te
 
 def answer_loss(model: LlamaForCausalLM, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Summed cross-entropy of the answer tokens; the vocabulary is computed where a target counts and nowhere else."""
-    with mixed(torch.device("cpu")):
+    with mixed(ids.device):
         hidden = model.model(ids).last_hidden_state
         counts = targets >= 0
         logits = model.lm_head(hidden[counts])

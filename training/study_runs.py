@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from training.evaluation.rows import Row, calibration, ranking, row
 from training.finetune import finetune, made_so
 from training.labelling import DEFAULT_SAMPLING
 from training.labels import Labelled
+from training.parallel import default_processes
 from training.recipe import FinetuneRecipe, read_record
 
 Values = NDArray[np.float64]
@@ -54,7 +55,7 @@ class StudyContext:
     most: int = 2_000
     draws: int = 200
     variant_steps: int = 60
-    processes: int = 2
+    processes: int = field(default_factory=default_processes)
     sampling: Sampling = DEFAULT_SAMPLING
     say: Callable[[str], None] = lambda line: None
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from training.parallel import launch, length_batches, share_gradients
+from training.parallel import default_processes, launch, length_batches, share_gradients
 from training.pretrain import Phase, Recipe, answer_loss, build_corpus, collate, learning_rate
 
 MIXTURE = Phase(31, (0.4, 0.3, 0.3), examples=6_000, steps=0, stop=0, muon_lr=0.0, adam_lr=1e-3)
@@ -34,7 +34,8 @@ def converted(base: Path, out: Path, steps: int, seed: int) -> Path:
 
 def _made(base: Path, out: Path, steps: int, seed: int, change: Callable[[Any], Any]) -> Path:
     if not (out / "config.json").exists():
-        launch(_heal, (base, out, steps, seed, change), Recipe.processes)
+        processes = default_processes()
+        launch(_heal, (base, out, steps, seed, change, processes), processes)
     return out
 
 
@@ -63,21 +64,22 @@ def _described(model: Any) -> dict[str, Any]:
     return {k: v for k, v in model.config.to_dict().items() if k not in dropped}
 
 
-def _heal(rank: int, base: Path, out: Path, steps: int, seed: int, change: Callable[[Any], Any]) -> None:
+def _heal(rank: int, base: Path, out: Path, steps: int, seed: int, change: Callable[[Any], Any], processes: int) -> None:
     """One process's part of a short training on the generated tasks; the first saves."""
     torch.manual_seed(seed)
-    model = change(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32))
+    device = torch.device("cuda" if torch.cuda.is_available() and processes == 1 else "cpu")
+    model = change(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)).to(device)
     tokenizer = AutoTokenizer.from_pretrained(base)
     phase = replace(MIXTURE, steps=steps, stop=steps, seed=MIXTURE.seed + seed, examples=max(200, 50 * steps))
     corpus = build_corpus(tokenizer, phase)
     lengths = corpus.starts[1:] - corpus.starts[:-1]
-    batches = length_batches(lengths, Recipe.tokens_per_step // Recipe.processes, phase.seed, steps * Recipe.processes)
+    batches = length_batches(lengths, Recipe.tokens_per_step // processes, phase.seed, steps * processes)
     parameters = list(model.parameters())
     # Not Muon, which computes its updates in bfloat16: where a processor has to emulate that, 60 steps took over ten minutes
     # instead of two.
     optim = torch.optim.AdamW(parameters, lr=phase.adam_lr, betas=(0.9, 0.95), weight_decay=0.0)
-    for step, indices in enumerate(batches[rank :: Recipe.processes]):
-        ids, targets = collate(corpus, indices)
+    for step, indices in enumerate(batches[rank::processes]):
+        ids, targets = (t.to(device) for t in collate(corpus, indices))
         loss = answer_loss(model, ids, targets)
         loss.backward()
         share_gradients(parameters, loss.item(), int((targets >= 0).sum()))
