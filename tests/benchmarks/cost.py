@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.cost --out docs/evidence/cost.json``: the same questions answered by the graph with a score at
 every position, and by plain sampling of the same engine, in turns: by the embedded model, and by a model of the size that
-one would use (``QWEN_05B``; its weights are random, because speed does not depend on them).
+one would use (0.5 billion parameters; its weights are random, because speed does not depend on them).
 """
 
 from __future__ import annotations
@@ -22,26 +22,18 @@ import torch
 
 from estimator.engines.base import SampleRequest, Sampling
 from estimator.engines.local import LocalEngine
-from estimator.levels import level_ids
-from estimator.loading import adapted, embedded_dir, load
+from estimator.loading import load
 from estimator.positions import parse_position
-from estimator.scorers.adapter import AdapterScorer
 from estimator.scorers.base import Scorer
-from estimator.scorers.readout import OneToken
 from graphs.policy import Policy
 from graphs.reasoning import solve
-from training.finetune import linear_layers
+from tests.benchmarks.random_models import write_random
 from training.questions import KINDS, questions
 
 # Nothing is revised or refused: both sides write the same answers.
 ALWAYS_ON = Policy.model_validate({"accept": 0, "revise": 0, "drop": 1, "abstain": 0, "max_revisions": 0})
 # Random weights end no paragraph and no answer: four positions of 24 tokens stand for an answer.
 STEADY = ALWAYS_ON.model_copy(update={"position": "periodic:24", "budget": 96})
-# The shape of Qwen2.5-0.5B (its config.json); the vocabulary is the embedded tokenizer's.
-QWEN_05B = {
-    "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14,
-    "num_key_value_heads": 2, "tie_word_embeddings": True,
-}  # fmt: skip
 
 
 def overhead(engine: LocalEngine, scorer: Scorer, policy: Policy, asked: Sequence[str]) -> dict[str, Any]:
@@ -81,23 +73,6 @@ def generate(engine: LocalEngine, policy: Policy, question: str) -> None:
             return
 
 
-def random_model(folder: Path) -> tuple[LocalEngine, AdapterScorer]:
-    """A model of the shape ``QWEN_05B`` with random weights, and a LoRA on all of its linear layers as the estimator."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
-
-    tokenizer: Any = AutoTokenizer.from_pretrained(embedded_dir() / "base")
-    config = Qwen2Config(vocab_size=len(tokenizer), max_position_embeddings=1024, **QWEN_05B)
-    model: Any = Qwen2ForCausalLM(config).eval()
-    lora = LoraConfig(r=32, lora_alpha=64, target_modules=linear_layers(model), task_type="CAUSAL_LM")
-    wrapped: Any = get_peft_model(model, lora)
-    wrapped.save_pretrained(str(folder))
-    net = wrapped.unload()
-    reader = adapted(net, folder, merge=False)
-    engine = LocalEngine(net, tokenizer, name="random", reader=reader, level_ids=level_ids(tokenizer))
-    return engine, AdapterScorer(engine, OneToken(engine))
-
-
 def first_paragraph(rounds: int = 3) -> float:
     """Least seconds from starting ``controller solve`` in a fresh process to its first paragraph on the screen."""
     program = [
@@ -132,7 +107,9 @@ def main() -> None:
     report["start_to_first_paragraph_seconds"] = first_paragraph()
     if args.large:
         with tempfile.TemporaryDirectory() as folder:
-            report["large"] = overhead(*random_model(Path(folder)), STEADY, asked[: args.large])
+            large = load(*map(str, write_random("0.5b", Path(folder))))
+            assert isinstance(large.engine, LocalEngine)
+            report["large"] = overhead(large.engine, large.scorer, STEADY, asked[: args.large])
     print(json.dumps(report, indent=1))
     if args.out:
         args.out.write_text(json.dumps(report, indent=1) + "\n")

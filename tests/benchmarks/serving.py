@@ -2,13 +2,14 @@
 
 ``python -m tests.benchmarks.serving --base-url URL``: the same questions, in one run, at the same concurrency:
 
-- **plain**: one completion a question to its end, no scores: the tokens/s that the server gives to whoever asks;
+- **plain**: one completion a question to its end, no scores and no log-probabilities: what the server gives to whoever asks;
 - **segments**: the same answers paragraph by paragraph, no scores;
 - **solve**: the whole machine with a score at every paragraph.
 
 Tokens/s are of answers; ``computed`` counts what the server really computed, by its own account: prompts and score prompts
 beyond its prefix cache, and what it wrote. The rounds are interleaved, so that a noisy moment hits all. ``alone`` is the
-same for other questions, one at a time. ``--local`` measures segments against solve in this process.
+same for other questions, one at a time. ``--local`` measures segments against solve in this process. A model of random
+weights (``tests.benchmarks.random_models``) ends neither paragraphs nor answers: ``--position`` and ``--budget`` say where.
 """
 
 from __future__ import annotations
@@ -30,43 +31,48 @@ from controller.assemble import Run
 from controller.batch import Job, solve_all
 from controller.questions import Asked
 from estimator.engines.base import SampleRequest, Sampling
+from estimator.engines.bodies import COMPLETIONS, generation, stream_seed
 from estimator.engines.client import ServerClient
 from estimator.engines.vllm import VllmEngine
-from estimator.loading import Loaded, load
-from estimator.positions import Position
+from estimator.loading import EMBEDDED, Loaded, load
+from estimator.positions import parse_position
 from estimator.served import load_served
 from graphs.policy import Policy
 from training.questions import KINDS, questions
 
 # Nothing is revised or refused: all sides write answers to their end.
 ALWAYS_ON = Policy.model_validate({"accept": 0, "revise": 0, "drop": 1, "abstain": 0, "give_up": 0, "max_revisions": 0})
-MOST = ALWAYS_ON.budget
-Work = Callable[[Loaded, str, int], int]
+Work = Callable[[Loaded, Policy, str, int], int]
 
 
-def plain(loaded: Loaded, question: str, seed: int) -> int:
-    """Tokens of one answer in one request."""
-    request = SampleRequest(loaded.engine.prompt_ids(question), seed=seed)
-    [[segment]] = loaded.engine.sample([request], Sampling(max_tokens=MOST))
+def plain(loaded: Loaded, policy: Policy, question: str, seed: int) -> int:
+    """Tokens of one answer in one request; of a server without any log-probabilities, as whoever wants the text asks it."""
+    engine, request = loaded.engine, SampleRequest(loaded.engine.prompt_ids(question), seed=seed)
+    sampling = Sampling(max_tokens=policy.budget)
+    if isinstance(engine, VllmEngine):
+        body = generation(engine.model, request.prefix, sampling, engine.vocabulary.end_ids, engine.max_context)
+        body |= {"logprobs": None, "seed": stream_seed(request)}
+        return engine.client.run(engine.client.post(COMPLETIONS, body, lambda reply: len(reply["choices"][0]["token_ids"])))
+    [[segment]] = engine.sample([request], sampling)
     return len(segment.token_ids)
 
 
-def segments(loaded: Loaded, question: str, seed: int) -> int:
+def segments(loaded: Loaded, policy: Policy, question: str, seed: int) -> int:
     """Tokens of one answer, asked for paragraph by paragraph."""
-    prefix, count = loaded.engine.prompt_ids(question), 0
-    while count < MOST and len(prefix) < loaded.engine.max_context:
+    prefix, count, position = loaded.engine.prompt_ids(question), 0, parse_position(policy.position)
+    while count < policy.budget and len(prefix) < loaded.engine.max_context:
         request = SampleRequest(prefix, seed=seed)
-        [[segment]] = loaded.engine.sample([request], Sampling(max_tokens=256, position=Position()))
+        [[segment]] = loaded.engine.sample([request], Sampling(max_tokens=policy.budget - count, position=position))
         prefix, count = (*prefix, *segment.token_ids), count + len(segment.token_ids)
         if segment.finished:
             break
     return count
 
 
-def timed(loaded: Loaded, asked: Sequence[str], work: Work, concurrency: int, seed: int) -> dict[str, float]:
+def timed(loaded: Loaded, policy: Policy, asked: Sequence[str], work: Work, concurrency: int, seed: int) -> dict[str, float]:
     before, started = computed(loaded), time.monotonic()
     with ThreadPoolExecutor(concurrency) as pool:
-        tokens = sum(pool.map(lambda q: work(loaded, q, seed), asked))
+        tokens = sum(pool.map(lambda q: work(loaded, policy, q, seed), asked))
     seconds = time.monotonic() - started
     return _rate(tokens, computed(loaded) - before, seconds)
 
@@ -84,10 +90,10 @@ def computed(loaded: Loaded) -> float:
     return total("prompt_tokens") - total("prompt_tokens_cached") + total("generation_tokens")
 
 
-def solved(loaded: Loaded, asked: Sequence[str], concurrency: int, seed: int) -> dict[str, float]:
+def solved(loaded: Loaded, policy: Policy, asked: Sequence[str], concurrency: int, seed: int) -> dict[str, float]:
     """``solve --file``, with its tokens by purpose."""
     stream, before, started = io.StringIO(), computed(loaded), time.monotonic()
-    solve_all(Run(loaded, ALWAYS_ON, seed), [Job(Asked(q)) for q in asked], stream, concurrency)
+    solve_all(Run(loaded, policy, seed), [Job(Asked(q)) for q in asked], stream, concurrency)
     seconds = time.monotonic() - started
     rows = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [r["question"] for r in rows] == list(asked)
@@ -99,13 +105,13 @@ def _rate(tokens: int, computed: float, seconds: float) -> dict[str, float]:
     return {"tokens": float(tokens), "computed": computed, "seconds": seconds}
 
 
-def measure(loaded: Loaded, asked: Sequence[str], concurrency: int, rounds: int) -> dict[str, Any]:
+def measure(loaded: Loaded, policy: Policy, asked: Sequence[str], concurrency: int, rounds: int) -> dict[str, Any]:
     sides: dict[str, list[dict[str, float]]] = {"plain": [], "segments": [], "solve": []}
     resident = []
     for seed in range(1, rounds + 1):  # a new seed writes new answers, so nothing comes from a cache but the prompts
-        sides["plain"].append(timed(loaded, asked, plain, concurrency, seed))
-        sides["segments"].append(timed(loaded, asked, segments, concurrency, seed))
-        sides["solve"].append(solved(loaded, asked, concurrency, seed))
+        sides["plain"].append(timed(loaded, policy, asked, plain, concurrency, seed))
+        sides["segments"].append(timed(loaded, policy, asked, segments, concurrency, seed))
+        sides["solve"].append(solved(loaded, policy, asked, concurrency, seed))
         resident.append(psutil.Process().memory_info().rss / 2**20)
     total = {k: {field: sum(r[field] for r in runs) for field in runs[0]} for k, runs in sides.items()}
     rate = {k: t["tokens"] / t["seconds"] for k, t in total.items()}
@@ -126,13 +132,27 @@ def measure(loaded: Loaded, asked: Sequence[str], concurrency: int, rounds: int)
     }
 
 
+def in_one_go(loaded: Loaded, asked: Sequence[str], samples: int, tokens: int) -> dict[str, float]:
+    """The rate at which labels are drawn: ``samples`` of each question, all asked for together."""
+    requests = [SampleRequest(loaded.engine.prompt_ids(q), n=samples, seed=i) for i, q in enumerate(asked)]
+    started = time.monotonic()
+    written = sum(len(s.token_ids) for r in loaded.engine.sample(requests, Sampling(max_tokens=tokens)) for s in r)
+    seconds = time.monotonic() - started
+    return {"rows": samples * len(asked), "tokens": written, "tokens_per_second": written / seconds}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base-url", default="http://127.0.0.1:8000")
     parser.add_argument("--local", action="store_true", help="the local engine, one question at a time")
+    parser.add_argument("--model", default=EMBEDDED, help="the server's name of the model")
+    parser.add_argument("--position", default=ALWAYS_ON.position, help="where confidence is read")
+    parser.add_argument("--budget", type=int, default=ALWAYS_ON.budget, help="most tokens of an answer")
+    parser.add_argument("--machine", help="what the server runs on, where that is not this processor")
     parser.add_argument("--count", type=int, default=200, help="questions")
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--alone", type=int, default=24, help="questions that are asked one at a time")
+    parser.add_argument("--samples", type=int, default=0, help="of each of 8 questions, all in one go (0: not measured)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -140,10 +160,15 @@ def main() -> None:
     drawn = [q.text for together in zip(*(questions(k, "test", each, 31) for k in KINDS), strict=True) for q in together]
     asked, alone = drawn[: args.count], drawn[args.count :][: args.alone]
     concurrency = 1 if args.local else args.concurrency
-    loaded = load() if args.local else load_served(ServerClient(args.base_url, concurrency=8 * concurrency))
-    report = measure(loaded, asked, concurrency, args.rounds)
-    report["alone"] = measure(loaded, alone, 1, args.rounds)
-    report |= {"engine": loaded.engine.name, "facts": loaded.facts, "processor": torch.backends.cpu.get_cpu_capability()}
+    loaded = load() if args.local else load_served(ServerClient(args.base_url, concurrency=8 * concurrency), args.model)
+    policy = ALWAYS_ON.model_copy(update={"position": args.position, "budget": args.budget})
+    report = measure(loaded, policy, asked, concurrency, args.rounds)
+    if alone:
+        report["alone"] = measure(loaded, policy, alone, 1, args.rounds)
+    if args.samples:
+        report["in_one_go"] = [in_one_go(loaded, asked[:n], m, args.budget) for n, m in ((1, 1), (8, args.samples))]
+    report |= {"engine": loaded.engine.name, "facts": loaded.facts}
+    report["processor"] = args.machine or torch.backends.cpu.get_cpu_capability()
     print(json.dumps(report, indent=1))
     if args.out:
         args.out.write_text(json.dumps(report, indent=1) + "\n")

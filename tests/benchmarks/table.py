@@ -128,12 +128,39 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
         f"| one question at a time on that server ({alone['rounds']} times {alone['questions']}): time of solving against "
         f"plain completions | {alone['cost_of_knowing_against_plain']:.2f}x | {of_serving} |"
     )
+    yield from on_a_gpu(load("gpu"))
     labelling = load("labelling")
     yield (
         f"| rate of a labelling run ({labelling['questions']} questions, k = {labelling['k']}) against raw sampling of the "
         f"same prefixes | {labelling['ratio']:.2f} | `python -m tests.benchmarks.labelling` |"
     )
     yield f"| from start to the first paragraph on the screen | {cost['start_to_first_paragraph_seconds']:.1f} s | {of_cost} |"
+
+
+def on_a_gpu(gpu: Row) -> Iterator[str]:
+    """The local engine, and a vLLM server, beside one GPU; weights are random."""
+    local, served, by = gpu["local"], gpu["serving_7b"], "`python -m tests.benchmarks.gpu`"
+    rates = ", ".join(
+        f"{r['rows']}: {r['tokens_per_second']:,.0f} ({100 * r['of_the_limit']:.1f} %)" for r in local["sampling"]
+    )
+    yield (
+        f"| {local['device']}, local engine, 0.5 billion parameters, bfloat16: tokens/s by rows (of what the memory's "
+        f"bandwidth allows) | {rates} | {by} |"
+    )
+    ratio = local["overhead"]["ratio"]
+    yield f"| the same, solving with a score every 24 tokens against plain generation | {ratio:.2f}x | {by} |"
+    at, crowd, by = served["at_16"], served["at_64"], "`python -m tests.benchmarks.serving --model 7b`"
+    alone = at["alone"]["cost_of_knowing_against_plain"]
+    yield (
+        f"| vLLM on that GPU, 7 billion parameters, a score every 32 tokens: time of solving one question at a time against "
+        f"plain completions | {alone:.2f}x | {by} |"
+    )
+    for side in (at, crowd):
+        rates = side["tokens_per_second"]
+        yield (
+            f"| the same, {side['concurrency']} at once: tokens/s of solving against plain completions | {rates['solve']:,.0f} "
+            f"against {rates['plain']:,.0f}: {side['throughput_of_plain']:.2f} | {by} |"
+        )
 
 
 def main() -> None:
