@@ -36,6 +36,11 @@ class Position:
         if self.every < 1 or self.gap < 1 or not self.threshold >= 0:
             raise ValueError(f"position out of range: {self}")
 
+    @property
+    def by_entropy(self) -> bool:
+        """Whether it takes the tokens' entropies to find it."""
+        return self.kind is PositionKind.ENTROPY
+
     def __str__(self) -> str:
         detail = {"paragraph": "", "periodic": f":{self.every}", "entropy": f":{self.threshold:g}"}
         return self.kind.value + detail[self.kind.value]
@@ -89,7 +94,7 @@ def reached(position: Position, table: BreakTable, tokens: Sequence[int], count:
 def cut(segment: Segment, position: Position, table: BreakTable) -> tuple[Segment, ...]:
     """A segment that was written in one go, as if it had been written from position to position. ValueError where the
     position goes by entropies and the segment has none."""
-    if position.kind is PositionKind.ENTROPY and not segment.entropies:
+    if position.by_entropy and segment.token_ids and not segment.entropies:
         raise ValueError("the answer was sampled without entropies, so it cannot be cut by them: ask for them with Sampling")
     entropies = segment.entropies or (0.0,) * len(segment.token_ids)
     parts, begin = [], 0
@@ -111,7 +116,7 @@ def recut(answer: Answer, position: Position, table: BreakTable) -> Answer:
     whole = Segment(
         tuple(t for s in parts for t in s.token_ids),
         tuple(p for s in parts for p in s.logprobs),
-        tuple(e for s in parts for e in s.entropies) if all(s.entropies for s in parts) else (),
+        tuple(e for s in parts for e in s.entropies) if all(s.entropies for s in parts if s.token_ids) else (),
         parts[-1].stop,
     )
     return Answer(answer.prompt_ids, cut(whole, position, table))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from estimator import bci
 from estimator.calibration import Logistic
 from estimator.engines.base import Engine, SampleRequest, Sampling
-from estimator.positions import PositionKind, cut, parse_position
+from estimator.positions import cut, parse_position
 from estimator.scorers.base import Scorer
 from estimator.types import Answer, Confidence, Segment
 from graphs.ahead import Ahead
@@ -107,8 +107,8 @@ class Instruments:
         started, count = self.clock(), self.policy.opinions
         request = SampleRequest(question.token_ids, n=count, seed=self.seed, first_index=FIRST_OPINION)
         position = parse_position(self.policy.position)
-        most, by_entropy = min(room // count, self.context_room(question)), position.kind is PositionKind.ENTROPY
-        sampling = Sampling(self.policy.temperature, most, entropies=by_entropy)
+        most = min(room // count, self.context_room(question))
+        sampling = Sampling(self.policy.temperature, most, entropies=position.by_entropy)
         written = self.engine.sample([request], sampling)[0]
         answers = [Answer(question.prompt_ids, tuple(cut(s, position, self.engine.table))) for s in written]
         return answers, self.clock() - started

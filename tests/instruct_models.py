@@ -91,13 +91,18 @@ def write_estimator(base: Path, tokenizer: Any, folder: Path) -> None:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from estimator.artefacts import CARD, Card, model_hash, prompt_hash
-    from estimator.levels import LEVEL_VALUES, level_ids
-
     torch.manual_seed(8)
     modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     config = LoraConfig(r=8, lora_alpha=32, target_modules=modules, init_lora_weights=False, task_type="CAUSAL_LM")
     get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(str(folder))
+    write_card(base, tokenizer, folder, seed=8)
+
+
+def write_card(base: Path, tokenizer: Any, folder: Path, seed: int) -> None:
+    """The card of an untrained adapter in ``folder``, which belongs to ``base``."""
+    from estimator.artefacts import CARD, Card, model_hash, prompt_hash
+    from estimator.levels import LEVEL_VALUES, level_ids
+
     card = Card(
         base_hash=model_hash(base),
         prompt_hash=prompt_hash(tokenizer),
@@ -105,7 +110,7 @@ def write_estimator(base: Path, tokenizer: Any, folder: Path) -> None:
         data_hash="",
         level_ids=level_ids(tokenizer),
         level_values=LEVEL_VALUES.tolist(),
-        seed=8,
+        seed=seed,
         recipe={},
         versions={},
     )

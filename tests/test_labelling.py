@@ -145,6 +145,27 @@ def test_partial_answers_end_at_the_chosen_positions(engine: LocalEngine, asked:
         assert all(n % 5 == 0 for n in lengths)
 
 
+class Sparing:
+    """The engine as a server is: no entropies where nobody asks for them."""
+
+    def __init__(self, engine: LocalEngine) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def sample(self, requests: Any, sampling: Sampling) -> Any:
+        done = self._engine.sample(requests, sampling)
+        return done if sampling.needs_entropies else [[replace(s, entropies=()) for s in group] for group in done]
+
+
+def test_answers_are_cut_by_entropy_where_it_has_to_be_asked_for(engine: LocalEngine, asked: list[Question]) -> None:
+    sparing: Any = Sparing(engine)
+    rule = parse_position("entropy:1.0")
+    cut, expected = (sample_answers(e, asked, 2, 0, SAMPLING, rule) for e in (sparing, engine))
+    assert cut == expected and any(len(s.answer.segments) > 1 for group in cut for s in group)
+
+
 def test_complete_answers_are_bounded_and_balanced(engine: LocalEngine, asked: list[Question]) -> None:
     sampled = [s for group in sample_answers(engine, asked, 12, 0, SAMPLING) for s in group]
     rows = complete_labels(sampled, 4, 0)

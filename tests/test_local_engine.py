@@ -105,6 +105,58 @@ def test_extensions_of_fixed_shapes_read_the_same(tiny: Any) -> None:
         prefix = (*prefix, *a.token_ids)
 
 
+def test_room_of_fixed_shapes_is_kept_for_one_row_and_for_many(tiny: Any) -> None:
+    fixed, ordinary = as_on_a_gpu(engine_of(tiny)), engine_of(tiny)
+    prompt, long = ordinary.prompt_ids(PROMPTS[0]), tuple(5 + i % 300 for i in range(ordinary.max_context - 40))
+    sampling, rooms = Sampling(max_tokens=60, temperature=0.0), set()
+    for request in (SampleRequest(prompt, n=6), SampleRequest(long), SampleRequest(prompt, n=5), SampleRequest(prompt)):
+        [got], [expected] = fixed.sample([request], sampling), ordinary.sample([request], sampling)
+        assert [s.token_ids for s in got] == [s.token_ids for s in expected]
+        rooms |= {id(kept.slots) for kept in fixed.decoder._kept.values()}
+    assert len(rooms) == 2
+
+
+def test_what_is_no_number_in_one_row_stays_there(tiny: Any) -> None:
+    fixed = as_on_a_gpu(with_adapter(tiny))
+    request, text = SampleRequest(fixed.prompt_ids(PROMPTS[3]), n=3, seed=4), fixed.prompt_ids(PROMPTS[5])
+    before, read = fixed.sample([request], Sampling(max_tokens=20)), fixed.levels([(*text, 7), (*text, 7, 8)])
+    assert fixed._reads is not None and fixed._reads.extension is not None and fixed._reads.extension._cache is not None
+    with torch.inference_mode():
+        for cache in (*(kept.slots.cache for kept in fixed.decoder._kept.values()), fixed._reads.extension._cache):
+            cache.values.fill_(float("nan"))
+    assert fixed.sample([request], Sampling(max_tokens=20)) == before
+    fixed._reads.cache.entries.popitem()
+    assert fixed.levels([(*text, 7), (*text, 7, 8)]) == read
+
+
+def test_fixed_shapes_reach_no_position_beyond_the_context(tiny_tokenizer: Any) -> None:
+    """A model with a table of positions has none for rows and tokens that only fill a shape."""
+    torch.manual_seed(3)
+    config = AutoConfig.for_model("gpt2", vocab_size=len(tiny_tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=64)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    ordinary, fixed = (engine_of((model, tiny_tokenizer), max_rows=3) for _ in range(2))
+    as_on_a_gpu(fixed)
+    requests = [SampleRequest(tuple(range(5, 5 + n)), seed=1) for n in (50, 40, 20, 10, 5)]
+    sampling = Sampling(max_tokens=50, temperature=0.0)
+    pairs = zip(fixed.sample(requests, sampling), ordinary.sample(requests, sampling), strict=True)
+    assert all(a[0].token_ids == b[0].token_ids for a, b in pairs)
+    prefix, more = tuple(range(5, 60)), (7, 8, 9)
+    for engine in (ordinary, fixed):
+        engine.next_logprobs([prefix], [1])
+        engine._base.cached([prefix])
+    a, b = (engine._base.cached([(*prefix, *more)])[0].logits for engine in (ordinary, fixed))
+    torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+def test_a_context_is_no_longer_than_a_sliding_window(tiny_tokenizer: Any) -> None:
+    model = tiny_model("mistral", len(tiny_tokenizer), tiny_tokenizer.eos_token_id)
+    model.config.sliding_window = 40
+    engine = engine_of((model, tiny_tokenizer))
+    assert engine.max_context == 40
+    with pytest.raises(ContextTooLong, match="40"):
+        engine.sample([SampleRequest(tuple(range(5, 50)))], Sampling(max_tokens=4))
+
+
 def test_a_row_keeps_its_own_limit_when_it_takes_anothers_slot(tiny: Any) -> None:
     """The context leaves the long prompt a few tokens; the short one, which moves into its slot, has room for more."""
     engine, sampling = engine_of(tiny), Sampling(max_tokens=60, temperature=0.0)

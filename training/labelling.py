@@ -55,11 +55,13 @@ def complete(
     sampling: Sampling = DEFAULT_SAMPLING,
     position: Position | None = None,
 ) -> Groups:
-    """Per partial answer k completions, each with the partial answer's segments before its own."""
+    """Per partial answer k completions, each with the partial answer's segments before its own, cut at ``position``."""
+    position = position or Position()
     requests = [SampleRequest(a.token_ids, n=k, seed=seed) for _, a in partials]
+    sampling = replace(sampling, entropies=sampling.entropies or position.by_entropy)
     out = []
     for (question, partial), segments in zip(partials, engine.sample(requests, sampling), strict=True):
-        out.append([_sampled(engine, question, partial, s, position or Position()) for s in segments])
+        out.append([_sampled(engine, question, partial, s, position) for s in segments])
     return out
 
 

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from estimator.positions import BreakTable, Position, PositionKind
+from estimator.positions import BreakTable, Position
 from estimator.types import Segment, Tokens
 
 
@@ -47,7 +47,7 @@ class Sampling:
 
     @property
     def needs_entropies(self) -> bool:
-        return self.entropies or (self.position is not None and self.position.kind is PositionKind.ENTROPY)
+        return self.entropies or (self.position is not None and self.position.by_entropy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ class ColumnCache:
     place and hands back the columns in use.
 
     Where passes are recorded (``estimator.engines.recorded``) ``at`` is a tensor of the columns to write, so that a replay
-    writes elsewhere, and ``update`` hands back the first ``until`` columns whether they are in use or not."""
+    writes elsewhere, and ``update`` hands back the first ``until`` columns whether they are in use or not. Models are given
+    positions and masks: how many columns are in use, a recording could not ask."""
 
     is_compileable = False
 
@@ -83,6 +84,7 @@ class ColumnCache:
     def place(self, row: int, prefix: Prefix) -> None:
         """Put a computed prefix into a row, so that it ends at the current column."""
         columns = slice(self.end - prefix.length, self.end)
+        self.values[:, row] = 0  # what is not seen counts nothing, unless it is no number
         self.keys[:, row, :, columns] = prefix.keys
         self.values[:, row, :, columns] = prefix.values
 

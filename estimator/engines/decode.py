@@ -9,9 +9,10 @@ may sit at any column. On a GPU the steps are recorded and replayed (``estimator
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -44,9 +45,17 @@ def stream(seed: int, prefix: Tokens, index: int, count: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little"))).random(count, dtype=np.float32)
 
 
+KEPT = 2  # rooms of different numbers of rows
 Compute = Callable[[Sequence[Tokens]], list[Prefix]]
 Keep = Callable[[Tokens, Prefix], None]
 Pool = Callable[[Tokens, Tokens, torch.Tensor], object]
+
+
+class Kept(NamedTuple):
+    """Room that stays where it is, and the passes over it."""
+
+    slots: Slots
+    recorder: Recorder
 
 
 class Decoder:
@@ -57,13 +66,13 @@ class Decoder:
         self, model: Any, end_ids: Collection[int], table: BreakTable, max_rows: int = 128, *, fixed: bool | None = None
     ) -> None:
         self.model, self.max_rows, self.device = model, max_rows, model.device
-        self._recorder = Recorder(model.device) if fixed or (fixed is None and model.device.type == "cuda") else None
-        self._kept: Slots | None = None
+        self._fixed = model.device.type == "cuda" if fixed is None else fixed
+        self._kept: OrderedDict[int, Kept] = OrderedDict()  # by rows
         self.head = model.get_output_embeddings()
         config = model.config.get_text_config()
         self.vocabulary: int = config.vocab_size
         self.width: int = config.hidden_size
-        self.max_context: int = config.max_position_embeddings
+        self.max_context = context_of(config)
         self.ends = self._flags([i in end_ids for i in range(self.vocabulary)])
         self.breaks, self.opens, self.closes = map(self._flags, (table.breaks, table.opens, table.closes))
 
@@ -72,19 +81,28 @@ class Decoder:
         return torch.tensor(padded, dtype=torch.bool, device=self.device)
 
     def slots(self, rows: int, columns: int, tokens: int, like: Prefix) -> Slots:
-        """Room for a batch. Recorded passes need it at the same place again."""
-        if self._recorder is None:
+        """Room for a batch. Recorded passes need it at the same place again, so that of the latest sizes is kept."""
+        if not self._fixed:
             return Slots(rows, columns, tokens, like, self.width)
-        if self._kept is None or not self._kept.hold(rows, columns, tokens):
-            self._recorder.clear()
+        rows = power_of_two(rows)
+        if rows in self._kept and not self._kept[rows].slots.hold(rows, columns, tokens):
+            small = self._kept.pop(rows).slots
+            columns, tokens = max(columns, small.cache.columns), max(tokens, small.tokens)
+            del small  # before there is more: both together may not fit
+        if rows not in self._kept:
+            while len(self._kept) >= KEPT:
+                self._kept.popitem(last=False)
             columns, tokens = rounded(columns, 4 * COLUMNS), rounded(tokens, 2 * COLUMNS)
-            self._kept = Slots(power_of_two(rows), columns, tokens, like, self.width)
-        return self._kept
+            self._kept[rows] = Kept(Slots(rows, columns, tokens, like, self.width), Recorder(self.device))
+        self._kept.move_to_end(rows)
+        slots = self._kept[rows].slots
+        slots.release(0, rows)  # a batch that was interrupted left some in use
+        return slots
 
     def step(self, slots: Slots, num: int) -> None:
         """Read the last token of the first ``num`` rows: their keys and values, hidden states and next logits."""
         cache = slots.cache
-        if self._recorder is None:
+        if not self._fixed:
             cache.rows, cache.first = num, int(slots.starts[:num].min())
             columns, starts = torch.arange(cache.first, cache.end + 1, device=self.device), slots.starts[:num]
             self._pass(slots, num, cache.end - starts, columns >= starts[:, None])
@@ -92,11 +110,11 @@ class Decoder:
             cache.rows, cache.first = min(power_of_two(num), slots.rows), 0
             cache.at, cache.until = slots.at, min(rounded(cache.end + 1, COLUMNS), cache.columns)
             slots.at.fill_(cache.end)
-            self._recorder.run((cache.rows, cache.until), lambda: self._fixed_pass(slots))
+            self._kept[slots.rows].recorder.run((cache.rows, cache.until), lambda: self._fixed_pass(slots))
         cache.end += 1
 
     def _fixed_pass(self, slots: Slots) -> None:
-        """The same over all columns up to a rounded number, and over some rows that are not in use: those see themselves."""
+        """The same over all columns up to a rounded number, and over some rows that are not in use, as texts of one token."""
         cache, at = slots.cache, slots.at
         starts = torch.minimum(slots.starts[: cache.rows], at)
         columns = torch.arange(cache.until, device=self.device)
@@ -142,6 +160,14 @@ class Decoder:
                 for row, segment in batch.step():
                     results[row.request][row.sample] = segment
         return [[r[s] for s in range(len(r))] for r in results]
+
+
+def context_of(config: Any) -> int:
+    """The longest text of a model (its text configuration). Masks are full here, which a sliding window is up to its width."""
+    most, window = config.max_position_embeddings, getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
+    slides = window and (any(kind != "full_attention" for kind in kinds) if kinds else True)
+    return min(most, window) if slides else most
 
 
 class Batch:
@@ -220,6 +246,7 @@ class Batch:
         if slot != last:
             self.slots.move(last, slot)
             self.rows[slot] = self.rows[last]
+        self.slots.release(last, last + 1)
         self.rows.pop()
 
     def _forward(self) -> None:

@@ -24,18 +24,21 @@ class Recorder:
     always as it is."""
 
     def __init__(self, device: torch.device) -> None:
-        self._graphs: dict[Hashable, Any] = {}
+        self._device, self._graphs = device, dict[Hashable, Any]()
         self._on = device.type == "cuda"
         self._pool = torch.cuda.graph_pool_handle() if self._on else None
 
     def run(self, name: Hashable, work: Callable[[], None]) -> None:
         """``work`` reads and writes tensors that stay where they are, and waits for none of them."""
-        if (graph := self._graphs.get(name)) is not None:
-            graph.replay()
+        if not self._on:
+            work()
             return
-        work()
-        if self._on:
-            self._record(name, work)
+        with torch.cuda.device(self._device):
+            if (graph := self._graphs.get(name)) is not None:
+                graph.replay()
+            else:
+                work()
+                self._record(name, work)
 
     def clear(self) -> None:
         """Forget what was recorded: the tensors have moved."""
@@ -44,12 +47,14 @@ class Recorder:
 
     def _record(self, name: Hashable, work: Callable[[], None]) -> None:
         torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
-            with torch.cuda.graph(graph, pool=self._pool):
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
                 work()
             self._graphs[name] = graph
         except RuntimeError as error:  # a model that looks at its numbers in between
+            torch.cuda.set_stream(stream)  # where the recording failed it is still that of the recording
+            torch.cuda.synchronize()
             self._on = False
             warnings.warn(f"the model's passes cannot be recorded, so it runs more slowly ({error})", stacklevel=2)
 
@@ -63,7 +68,8 @@ class Extension:
         self._ids, self._last = self._integers(1, SIZES[-1]), self._integers(1)
         self._at = {size: self._integers(size) for size in SIZES}
         self._steps = torch.arange(SIZES[-1], device=net.device)
-        self._logits = torch.zeros(net.config.get_text_config().vocab_size, device=net.device)
+        config = net.config.get_text_config()
+        self._logits, self._most = torch.zeros(config.vocab_size, device=net.device), config.max_position_embeddings
 
     def _integers(self, *shape: int) -> torch.Tensor:
         return torch.zeros(shape, dtype=torch.long, device=self._net.device)
@@ -78,6 +84,7 @@ class Extension:
         size = next(s for s in SIZES if s >= len(tokens))
         cache = self._room(known, begin + size)
         cache.keys[:, 0, :, :begin], cache.values[:, 0, :, :begin] = known.keys, known.values
+        cache.values[:, 0, :, begin:] = 0  # what is not seen counts nothing, unless it is no number
         self._ids[0, : len(tokens)] = torch.tensor(tokens, device=self._ids.device)
         self._last.fill_(len(tokens) - 1)
         torch.add(self._steps[:size], begin, out=self._at[size])
@@ -90,7 +97,7 @@ class Extension:
         seen = torch.arange(cache.until, device=at.device)[None, :] <= at[:, None]
         output = self._net.base_model(
             input_ids=self._ids[:, : len(at)],
-            position_ids=at[None, :],
+            position_ids=at.clamp(max=self._most - 1)[None, :],  # some tokens only fill the shape
             attention_mask=seen[None, None],
             past_key_values=cache,
             use_cache=True,
@@ -100,6 +107,7 @@ class Extension:
     def _room(self, known: Prefix, columns: int) -> ColumnCache:
         if self._cache is None or self._cache.columns < columns:
             self._recorder.clear()
+            self._cache = None  # before there is more: both together may not fit
             self._cache = ColumnCache(1, rounded(columns, 4 * COLUMNS), known)
         return self._cache
 

@@ -6,6 +6,8 @@ import torch
 
 from estimator.engines.cache import ColumnCache, Prefix
 
+FREE = torch.iinfo(torch.long).max  # the first column of a row that is not in use
+
 
 class Slots:
     """Room for ``rows`` rows of at most ``tokens`` new tokens each over ``columns`` columns of keys and values; ``like`` is any
@@ -19,6 +21,7 @@ class Slots:
             return torch.zeros((rows, *shape), dtype=dtype, device=like.keys.device)
 
         self.starts, self.counts = table(dtype=torch.long), table(dtype=torch.long)  # first column; tokens written
+        self.release(0, rows)
         self.limits = table(dtype=torch.long)  # tokens a row may have: as sampled for, or to the end of the context
         self.logits = table(like.logits.shape[-1])
         self.ids = table(tokens, dtype=torch.long)
@@ -41,6 +44,10 @@ class Slots:
         self.limits[slot] = limit
         self.logits[slot] = prefix.logits
         self.uniforms[slot, : len(uniforms)] = uniforms
+
+    def release(self, first: int, last: int) -> None:
+        """The slots from ``first`` to before ``last`` are not in use."""
+        self.starts[first:last] = FREE
 
     def move(self, source: int, target: int) -> None:
         self.cache.move(source, target)

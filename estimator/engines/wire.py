@@ -48,8 +48,8 @@ def read_choice(choice: Mapping[str, Any], top: int, vocabulary: int) -> Written
     if not ids:
         return Written(finish=choice.get("finish_reason"))
     told = choice.get("logprobs") or {}
-    chosen, tops = told.get("token_logprobs") or [], (told.get("top_logprobs") or []) if top else [None] * len(ids)
-    if not len(ids) == len(chosen) == len(tops):
+    chosen, tops = told.get("token_logprobs") or [], told.get("top_logprobs") or []
+    if len(chosen) != len(ids) or (top and len(tops) != len(ids)):
         raise BadReply("the server's reply has no log-probability for each of its tokens")
     logprobs = tuple(map(checked_logprob, chosen))
     entropies = tuple(entropy(_top_of(t, top, vocabulary), top, vocabulary) for t in tops) if top else ()

@@ -12,9 +12,8 @@ from typing import Any
 
 import torch
 
-from estimator.artefacts import CARD, Card, model_hash, prompt_hash
-from estimator.levels import LEVEL_VALUES, level_ids
 from estimator.loading import embedded_dir
+from tests.instruct_models import write_card
 from training.finetune import linear_layers
 
 # Shapes from the models' config.json; the vocabulary is the embedded tokenizer's.
@@ -61,18 +60,7 @@ def write_random(shape: str, folder: Path, *, rank: int = 32) -> tuple[Path, Pat
         if "lora_" in name:
             parameter.data *= 0.01  # a trained adapter is small beside the base: sums of random ones would overflow
     peft.half().save_pretrained(str(adapter))
-    card = Card(
-        base_hash=model_hash(base),
-        prompt_hash=prompt_hash(tokenizer),
-        adapter_hash=model_hash(adapter),
-        data_hash="",
-        level_ids=level_ids(tokenizer),
-        level_values=LEVEL_VALUES.tolist(),
-        seed=1,
-        recipe={},
-        versions={},
-    )
-    (adapter / CARD).write_text(card.model_dump_json())
+    write_card(base, tokenizer, adapter, seed=1)
     return base, adapter
 
 

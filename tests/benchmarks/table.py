@@ -144,16 +144,17 @@ def on_a_gpu(gpu: Row) -> Iterator[str]:
         f"{r['rows']}: {r['tokens_per_second']:,.0f} ({100 * r['of_the_limit']:.1f} %)" for r in local["sampling"]
     )
     yield (
-        f"| {local['device']}, local engine, 0.5 billion parameters, bfloat16: tokens/s by rows (of what the memory's "
-        f"bandwidth allows) | {rates} | {by} |"
+        f"| {local['device']}, local engine, Qwen2.5-0.5B's shape with a small vocabulary, bfloat16: tokens/s by rows (of what "
+        f"the memory's bandwidth allows) | {rates} | {by} |"
     )
     ratio = local["overhead"]["ratio"]
     yield f"| the same, solving with a score every 24 tokens against plain generation | {ratio:.2f}x | {by} |"
-    at, crowd, by = served["at_16"], served["at_64"], "`python -m tests.benchmarks.serving --model 7b`"
+    at, crowd = served["at_16"], served["at_64"]
+    by = f"`python -m tests.benchmarks.serving --model 7b --position {served['position']} --budget {served['budget']}`"
     alone = at["alone"]["cost_of_knowing_against_plain"]
     yield (
-        f"| vLLM on that GPU, 7 billion parameters, a score every 32 tokens: time of solving one question at a time against "
-        f"plain completions | {alone:.2f}x | {by} |"
+        f"| vLLM on that GPU, Qwen2.5-7B's shape with a small vocabulary, a score every 32 tokens: time of solving one "
+        f"question at a time against plain completions | {alone:.2f}x | {by} |"
     )
     for side in (at, crowd):
         rates = side["tokens_per_second"]
