@@ -6,6 +6,7 @@ for a tokenizer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,12 +92,17 @@ def reached(position: Position, table: BreakTable, tokens: Sequence[int], count:
     return table.breaks[last] or (count > 1 and table.opens[tokens[count - 2]] and table.closes[last])
 
 
+def or_unknown(entropies: tuple[float, ...], count: int) -> tuple[float, ...]:
+    """The entropies of ``count`` tokens, no numbers where none were asked for."""
+    return entropies or (math.nan,) * count
+
+
 def cut(segment: Segment, position: Position, table: BreakTable) -> tuple[Segment, ...]:
     """A segment that was written in one go, as if it had been written from position to position. ValueError where the
     position goes by entropies and the segment has none."""
     if position.by_entropy and segment.token_ids and not segment.entropies:
         raise ValueError("the answer was sampled without entropies, so it cannot be cut by them: ask for them with Sampling")
-    entropies = segment.entropies or (0.0,) * len(segment.token_ids)
+    entropies = or_unknown(segment.entropies, len(segment.token_ids))
     parts, begin = [], 0
     for end in range(1, len(segment.token_ids) + 1):
         last = end == len(segment.token_ids)

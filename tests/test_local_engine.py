@@ -67,6 +67,11 @@ def as_on_a_gpu(engine: LocalEngine) -> LocalEngine:
     return engine
 
 
+def rooms_of(engine: LocalEngine) -> list[Any]:
+    assert engine.decoder.rooms is not None
+    return list(engine.decoder.rooms._kept.values())
+
+
 @pytest.mark.parametrize("pool", [None, Position(PositionKind.PERIODIC, every=5)])
 def test_passes_of_fixed_shapes_write_the_same(tiny: Any, requests: list[SampleRequest], pool: Position | None) -> None:
     sampling = Sampling(max_tokens=40, pool=pool)
@@ -112,7 +117,7 @@ def test_room_of_fixed_shapes_is_kept_for_one_row_and_for_many(tiny: Any) -> Non
     for request in (SampleRequest(prompt, n=6), SampleRequest(long), SampleRequest(prompt, n=5), SampleRequest(prompt)):
         [got], [expected] = fixed.sample([request], sampling), ordinary.sample([request], sampling)
         assert [s.token_ids for s in got] == [s.token_ids for s in expected]
-        rooms |= {id(kept.slots) for kept in fixed.decoder._kept.values()}
+        rooms |= {id(slots) for slots, _ in rooms_of(fixed)}
     assert len(rooms) == 2
 
 
@@ -122,7 +127,7 @@ def test_what_is_no_number_in_one_row_stays_there(tiny: Any) -> None:
     before, read = fixed.sample([request], Sampling(max_tokens=20)), fixed.levels([(*text, 7), (*text, 7, 8)])
     assert fixed._reads is not None and fixed._reads.extension is not None and fixed._reads.extension._cache is not None
     with torch.inference_mode():
-        for cache in (*(kept.slots.cache for kept in fixed.decoder._kept.values()), fixed._reads.extension._cache):
+        for cache in (*(slots.cache for slots, _ in rooms_of(fixed)), fixed._reads.extension._cache):
             cache.values.fill_(float("nan"))
     assert fixed.sample([request], Sampling(max_tokens=20)) == before
     fixed._reads.cache.entries.popitem()

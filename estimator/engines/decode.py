@@ -9,18 +9,17 @@ may sit at any column. On a GPU the steps are recorded and replayed (``estimator
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from estimator.engines.base import SampleRequest, Sampling
 from estimator.engines.cache import Prefix
-from estimator.engines.recorded import COLUMNS, Recorder, power_of_two, rounded
-from estimator.engines.slots import Slots
+from estimator.engines.recorded import COLUMNS, power_of_two, rounded
+from estimator.engines.slots import Rooms, Slots
 from estimator.positions import BreakTable, Position, PositionKind
 from estimator.types import Segment, StopReason, Tokens
 
@@ -45,17 +44,9 @@ def stream(seed: int, prefix: Tokens, index: int, count: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little"))).random(count, dtype=np.float32)
 
 
-KEPT = 2  # rooms of different numbers of rows
 Compute = Callable[[Sequence[Tokens]], list[Prefix]]
 Keep = Callable[[Tokens, Prefix], None]
 Pool = Callable[[Tokens, Tokens, torch.Tensor], object]
-
-
-class Kept(NamedTuple):
-    """Room that stays where it is, and the passes over it."""
-
-    slots: Slots
-    recorder: Recorder
 
 
 class Decoder:
@@ -66,8 +57,7 @@ class Decoder:
         self, model: Any, end_ids: Collection[int], table: BreakTable, max_rows: int = 128, *, fixed: bool | None = None
     ) -> None:
         self.model, self.max_rows, self.device = model, max_rows, model.device
-        self._fixed = model.device.type == "cuda" if fixed is None else fixed
-        self._kept: OrderedDict[int, Kept] = OrderedDict()  # by rows
+        self.rooms = Rooms(model.device) if fixed or (fixed is None and model.device.type == "cuda") else None
         self.head = model.get_output_embeddings()
         config = model.config.get_text_config()
         self.vocabulary: int = config.vocab_size
@@ -81,28 +71,14 @@ class Decoder:
         return torch.tensor(padded, dtype=torch.bool, device=self.device)
 
     def slots(self, rows: int, columns: int, tokens: int, like: Prefix) -> Slots:
-        """Room for a batch. Recorded passes need it at the same place again, so that of the latest sizes is kept."""
-        if not self._fixed:
-            return Slots(rows, columns, tokens, like, self.width)
-        rows = power_of_two(rows)
-        if rows in self._kept and not self._kept[rows].slots.hold(rows, columns, tokens):
-            small = self._kept.pop(rows).slots
-            columns, tokens = max(columns, small.cache.columns), max(tokens, small.tokens)
-            del small  # before there is more: both together may not fit
-        if rows not in self._kept:
-            while len(self._kept) >= KEPT:
-                self._kept.popitem(last=False)
-            columns, tokens = rounded(columns, 4 * COLUMNS), rounded(tokens, 2 * COLUMNS)
-            self._kept[rows] = Kept(Slots(rows, columns, tokens, like, self.width), Recorder(self.device))
-        self._kept.move_to_end(rows)
-        slots = self._kept[rows].slots
-        slots.release(0, rows)  # a batch that was interrupted left some in use
-        return slots
+        """Room for a batch: its own, or where passes are recorded that of a batch before."""
+        made = Slots if self.rooms is None else self.rooms.room
+        return made(rows, columns, tokens, like, self.width)
 
     def step(self, slots: Slots, num: int) -> None:
         """Read the last token of the first ``num`` rows: their keys and values, hidden states and next logits."""
         cache = slots.cache
-        if not self._fixed:
+        if self.rooms is None:
             cache.rows, cache.first = num, int(slots.starts[:num].min())
             columns, starts = torch.arange(cache.first, cache.end + 1, device=self.device), slots.starts[:num]
             self._pass(slots, num, cache.end - starts, columns >= starts[:, None])
@@ -110,7 +86,7 @@ class Decoder:
             cache.rows, cache.first = min(power_of_two(num), slots.rows), 0
             cache.at, cache.until = slots.at, min(rounded(cache.end + 1, COLUMNS), cache.columns)
             slots.at.fill_(cache.end)
-            self._kept[slots.rows].recorder.run((cache.rows, cache.until), lambda: self._fixed_pass(slots))
+            self.rooms.recorder(slots).run((cache.rows, cache.until), lambda: self._fixed_pass(slots))
         cache.end += 1
 
     def _fixed_pass(self, slots: Slots) -> None:
@@ -266,7 +242,7 @@ class Batch:
         """Append a token to every row, by inverting the cumulative distribution at the row's own uniform number.
         Returns per row an index into ``STOPS``."""
         num = len(self.rows)
-        slots, counts = torch.arange(num, device=self.slots.logits.device), self.slots.counts[:num]
+        each, counts = torch.arange(num, device=self.slots.logits.device), self.slots.counts[:num]
         logp = self.slots.logits[:num].log_softmax(-1)
         p = logp.exp()
         if self.sampling.temperature == 0:
@@ -274,12 +250,12 @@ class Batch:
         else:
             drawn = p if self.sampling.temperature == 1 else (self.slots.logits[:num] / self.sampling.temperature).softmax(-1)
             mass = drawn.cumsum(-1)
-            aim = self.slots.uniforms[slots, counts][:, None] * mass[:, -1:]
+            aim = self.slots.uniforms[each, counts][:, None] * mass[:, -1:]
             tokens = torch.searchsorted(mass, aim, right=True)[:, 0].clamp(max=mass.shape[1] - 1)
         entropies = -(p * logp).nan_to_num(0.0).sum(-1)
-        self.slots.ids[slots, counts] = tokens
-        self.slots.logprobs[slots, counts] = logp[slots, tokens]
-        self.slots.entropies[slots, counts] = entropies
+        self.slots.ids[each, counts] = tokens
+        self.slots.logprobs[each, counts] = logp[each, tokens]
+        self.slots.entropies[each, counts] = entropies
         counts += 1
         stops = (counts >= self.slots.limits[:num]).long()
         if self.sampling.position is not None:

@@ -40,11 +40,6 @@ class Recorder:
                 work()
                 self._record(name, work)
 
-    def clear(self) -> None:
-        """Forget what was recorded: the tensors have moved."""
-        self._graphs.clear()
-        self._pool = torch.cuda.graph_pool_handle() if self._on else None  # the old one went with its last graph
-
     def _record(self, name: Hashable, work: Callable[[], None]) -> None:
         torch.cuda.synchronize()
         graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
@@ -106,7 +101,7 @@ class Extension:
 
     def _room(self, known: Prefix, columns: int) -> ColumnCache:
         if self._cache is None or self._cache.columns < columns:
-            self._recorder.clear()
+            self._recorder = Recorder(self._net.device)  # what was recorded read the tensors that go now
             self._cache = None  # before there is more: both together may not fit
             self._cache = ColumnCache(1, rounded(columns, 4 * COLUMNS), known)
         return self._cache

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import torch
 
 from estimator.engines.cache import ColumnCache, Prefix
+from estimator.engines.recorded import COLUMNS, Recorder, power_of_two, rounded
 
 FREE = torch.iinfo(torch.long).max  # the first column of a row that is not in use
+ROOMS = 2  # kept, of different numbers of rows
 
 
 class Slots:
@@ -70,3 +74,33 @@ class Slots:
         columns = slice(int(self.starts[slot]), self.cache.end)
         keys, values = (kept[:, slot, :, columns].clone() for kept in (self.cache.keys, self.cache.values))
         return Prefix(keys, values, self.logits[slot].clone())
+
+
+class Rooms:
+    """Slots that stay where they are from batch to batch, as recorded passes need them, each with the passes over it. Those of
+    the latest numbers of rows are kept, so that one answer and many do not drive each other out."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._kept: OrderedDict[int, tuple[Slots, Recorder]] = OrderedDict()  # by rows
+
+    def room(self, rows: int, columns: int, tokens: int, like: Prefix, width: int) -> Slots:
+        """Slots that hold at least as much as ``Slots`` of these sizes, none of them in use."""
+        rows = power_of_two(rows)
+        if rows in self._kept and not self._kept[rows][0].hold(rows, columns, tokens):
+            small = self._kept.pop(rows)[0]
+            columns, tokens = max(columns, small.cache.columns), max(tokens, small.tokens)
+            del small  # before there is more: both together may not fit
+        if rows not in self._kept:
+            while len(self._kept) >= ROOMS:
+                self._kept.popitem(last=False)
+            columns, tokens = rounded(columns, 4 * COLUMNS), rounded(tokens, 2 * COLUMNS)
+            self._kept[rows] = Slots(rows, columns, tokens, like, width), Recorder(self._device)
+        self._kept.move_to_end(rows)
+        slots = self._kept[rows][0]
+        slots.release(0, rows)  # a batch that was interrupted left some in use
+        return slots
+
+    def recorder(self, slots: Slots) -> Recorder:
+        """Of the passes over slots that ``room`` gave."""
+        return self._kept[slots.rows][1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from estimator.engines.replies import BadReply
-from estimator.positions import BreakTable, Position, reached
+from estimator.positions import BreakTable, Position, or_unknown, reached
 from estimator.types import Segment, StopReason, Tokens
 
 CLAMPED = -9999.0  # what vLLM writes for minus infinity
@@ -146,7 +146,7 @@ def as_segment(
 ) -> Segment | None:
     """What was written up to where the segment ends: the end token, the position, ``max_tokens``, or wherever the server
     stopped; None while it goes on."""
-    spreads = written.entropies or (math.nan,) * len(written.token_ids)  # unknown, and no position of this kind is sought
+    spreads = or_unknown(written.entropies, len(written.token_ids))
     for count, (token, spread) in enumerate(zip(written.token_ids, spreads, strict=True), start=1):
         if token in end_ids:
             return _upto(written, count, StopReason.END)
