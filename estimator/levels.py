@@ -34,12 +34,18 @@ def tilt(levels: NDArray[np.float64], target: float) -> NDArray[np.float64]:
     """The distribution nearest to ``levels`` (in relative entropy) whose mean is ``target``: ``q_l exp(t p_l)``, normalised."""
     logq = np.log(np.clip(levels, 1e-12, None))
     goal = float(np.clip(target, LEVEL_VALUES[0] + 1e-6, LEVEL_VALUES[-1] - 1e-6))
-    low, high = -400.0, 400.0
-    for _ in range(60):  # the mean grows with t, so bisection finds it
-        t = (low + high) / 2
+    low, high, t = -400.0, 400.0, 0.0
+    for _ in range(60):
         tilted = _normalise(logq + t * LEVEL_VALUES)
-        low, high = (t, high) if tilted @ LEVEL_VALUES < goal else (low, t)
-    return _normalise(logq + (low + high) / 2 * LEVEL_VALUES)
+        off = float(tilted @ LEVEL_VALUES) - goal
+        if abs(off) < 1e-12:
+            break
+        # The mean grows with t, at the rate of the variance: Newton's step, or half-way where it leads out of what is left.
+        low, high = (low, t) if off > 0 else (t, high)
+        variance = float(tilted @ (LEVEL_VALUES - goal - off) ** 2)
+        step = t - off / variance if variance > 0 else np.nan
+        t = step if low < step < high else (low + high) / 2
+    return _normalise(logq + t * LEVEL_VALUES)
 
 
 def interval(levels: NDArray[np.float64], mass: float = 0.8) -> tuple[float, float]:

@@ -18,13 +18,13 @@ class Ahead:
         self._at: Tokens = ()  # where its next segment begins
         self._lock, self._closed = threading.Lock(), False
 
-    def begin(self, request: SampleRequest, sampling: Sampling) -> Stream | None:
-        """Let the engine write behind the prefix, to the end or ``sampling.max_tokens``; None where it cannot. EngineError
-        behind the end of the run."""
+    def begin(self, request: SampleRequest, sampling: Sampling, room: int) -> Stream | None:
+        """Let the engine write behind the prefix, to the end or ``room`` tokens; None where it cannot. EngineError behind the
+        end of the run."""
         if self._engine is None:
             return None
         self._drop()
-        stream = self._engine.begin(request, sampling)
+        stream = self._engine.begin(request, sampling, room)
         with self._lock:
             if not self._closed:
                 self._stream, self._at = stream, request.prefix
@@ -33,14 +33,14 @@ class Ahead:
             stream.cancel()
         raise EngineError("the run has ended")
 
-    def next(self, request: SampleRequest, sampling: Sampling, most: int) -> Segment | None:
-        """The next segment, of at most ``most`` tokens, out of the open stream if it has come to this place, else of a new one
-        that goes on to ``sampling.max_tokens``. None where nothing can be written so."""
+    def next(self, request: SampleRequest, sampling: Sampling, room: int) -> Segment | None:
+        """The next segment, out of the open stream if it has come to this place, else of a new one that goes on to the end or
+        ``room`` tokens. None where nothing can be written so."""
         stream = self._stream if self._at == request.prefix and not request.first_index else None
-        segment = None if stream is None else stream.next(most)
+        segment = None if stream is None else stream.next()
         if segment is None:  # or it stopped short of what it may write
-            stream = self.begin(request, sampling)
-            segment = None if stream is None else stream.next(most)
+            stream = self.begin(request, sampling, room)
+            segment = None if stream is None else stream.next()
         if segment is not None:
             self._at = (*request.prefix, *segment.token_ids)
         return segment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from estimator import bci
 from estimator.calibration import Logistic
@@ -84,7 +84,7 @@ class Instruments:
         """One new segment behind ``answer``, and the seconds it took."""
         started = self.clock()
         request, sampling = SampleRequest(answer.token_ids, seed=self.seed, first_index=first_index), self._sampling(room)
-        segment = self.ahead.next(request, self._to_the_end(room), sampling.max_tokens)
+        segment = self.ahead.next(request, sampling, room)
         if segment is None:
             segment = self.engine.sample([request], sampling)[0][0]
         return segment, self.clock() - started
@@ -92,7 +92,7 @@ class Instruments:
     def begin(self, question: Answer) -> None:
         """An engine that can starts to answer while the question is scored."""
         if (room := min(self.policy.budget, self.context_room(question))) > 0:
-            self.ahead.begin(SampleRequest(question.token_ids, seed=self.seed), self._to_the_end(room))
+            self.ahead.begin(SampleRequest(question.token_ids, seed=self.seed), self._sampling(room), room)
 
     def look_ahead(self, answer: Answer, room: int, meter: MeteredScorer) -> tuple[bci.LookAhead, float]:
         """What could come behind ``answer``, and the seconds it took, scoring included."""
@@ -114,7 +114,4 @@ class Instruments:
         return answers, self.clock() - started
 
     def _sampling(self, room: int) -> Sampling:
-        return replace(self._to_the_end(room), max_tokens=min(SEGMENT_TOKENS, room))
-
-    def _to_the_end(self, room: int) -> Sampling:
-        return Sampling(self.policy.temperature, room, parse_position(self.policy.position))
+        return Sampling(self.policy.temperature, min(SEGMENT_TOKENS, room), parse_position(self.policy.position))

@@ -151,10 +151,10 @@ def segments_of(
     engine: VllmEngine, request: SampleRequest, sampling: Sampling, then: Callable[[], None] = lambda: None
 ) -> list[Segment]:
     """All segments of an answer that is written as a stream; ``then`` is called behind the first."""
-    stream = engine.begin(request, sampling)
+    stream = engine.begin(request, sampling, sampling.max_tokens)
     assert stream is not None
     segments = []
-    while (segment := stream.next(256)) is not None:
+    while (segment := stream.next()) is not None:
         segments.append(segment)
         if len(segments) == 1:
             then()
@@ -264,10 +264,10 @@ def test_patience_begins_anew_with_an_answer_that_has_grown(proxy: FaultProxy, s
 def test_a_stream_whose_failure_stays_is_an_error(proxy: FaultProxy, served: Loaded, fault: str) -> None:
     engine = engine_behind(proxy, served, timeout=0.5 if fault == "hanging" else 60.0, patience=0.6)
     proxy.faults.extend([PASSING[fault]] * 50)
-    stream = engine.begin(SampleRequest(served.engine.prompt_ids(QUESTION)), SHORT)
+    stream = engine.begin(SampleRequest(served.engine.prompt_ids(QUESTION)), SHORT, 8)
     assert stream is not None
     with pytest.raises(EngineUnreachable) as raised:
-        stream.next(8)
+        stream.next()
     assert "\n" not in str(raised.value) and engine.usage.generated == 0
 
 

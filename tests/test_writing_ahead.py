@@ -28,8 +28,8 @@ from tests.scenarios import GOOD, QUESTION, World, of, run, scene, worlds
 class Ahead(ScriptedEngine):
     """The scripted engine with answers that can be begun; ``log`` keeps what became of each."""
 
-    def begin(self, request: SampleRequest, sampling: Sampling) -> Kept:
-        self.log.append(begun := Kept(self, request, sampling))
+    def begin(self, request: SampleRequest, sampling: Sampling, room: int) -> Kept:
+        self.log.append(begun := Kept(self, request, sampling, room))
         return begun
 
     @property
@@ -40,15 +40,16 @@ class Ahead(ScriptedEngine):
 class Kept:
     """A stream that gives what the engine would give if it were asked segment by segment."""
 
-    def __init__(self, engine: Ahead, request: SampleRequest, sampling: Sampling) -> None:
-        self.engine, self.sampling, self.end, self.given = engine, sampling, "", 0
+    def __init__(self, engine: Ahead, request: SampleRequest, sampling: Sampling, room: int) -> None:
+        self.engine, self.sampling, self.end, self.room = engine, sampling, "", room
         self.prefix, self.index = request.prefix, request.first_index
 
-    def next(self, max_tokens: int) -> Segment:
-        assert not self.end and 0 < max_tokens <= self.sampling.max_tokens - self.given
-        segment = self.engine._segment(self.prefix, self.index, replace(self.sampling, max_tokens=max_tokens))
+    def next(self) -> Segment:
+        assert not self.end and self.room > 0
+        most = min(self.sampling.max_tokens, self.room)
+        segment = self.engine._segment(self.prefix, self.index, replace(self.sampling, max_tokens=most))
         self.prefix, self.index = (*self.prefix, *segment.token_ids), 0
-        self.given += len(segment.token_ids)
+        self.room -= len(segment.token_ids)
         self.end = "finished" if segment.finished else ""
         return segment
 
@@ -146,12 +147,12 @@ def test_runs_of_a_graph_that_a_host_compiled_begin_nothing() -> None:
 PENS = "Tom has 3 pens and buys 4 more. How many pens does he have?"
 
 
-def streamed(engine: Any, prefix: Tokens, sampling: Sampling, seed: int = 5, most: int = 256) -> list[Segment]:
-    """All segments of an answer that is written in one go."""
-    stream = engine.begin(SampleRequest(prefix, seed=seed), sampling)
-    segments = [stream.next(most)]
-    while not segments[-1].finished and sum(len(s.token_ids) for s in segments) < sampling.max_tokens:
-        segments.append(stream.next(most))
+def streamed(engine: Any, prefix: Tokens, sampling: Sampling, room: int = 60) -> list[Segment]:
+    """All segments of an answer that is written ahead."""
+    stream = engine.begin(SampleRequest(prefix, seed=5), sampling, room)
+    segments = [stream.next()]
+    while not segments[-1].finished and sum(len(s.token_ids) for s in segments) < room:
+        segments.append(stream.next())
     return segments
 
 
@@ -173,24 +174,23 @@ def test_a_stream_is_the_sample_that_it_begins_with_cut_where_its_positions_are(
 def test_a_segment_of_a_stream_may_be_cut_short(served: Loaded) -> None:
     engine: Any = served.twin().engine
     prefix = engine.prompt_ids(PENS)
-    sampling = Sampling(max_tokens=20, position=Position())
-    lengths = [len(s.token_ids) for s in streamed(engine, prefix, sampling, most=4)]
+    lengths = [len(s.token_ids) for s in streamed(engine, prefix, Sampling(max_tokens=4, position=Position()), room=20)]
     assert max(lengths) == 4 and sum(lengths) <= 20
 
 
 def test_a_stream_goes_on_while_others_are_answered_and_is_counted_as_it_is_handed_out(served: Loaded) -> None:
     engine: Any = served.twin().engine
     prefix = engine.prompt_ids(PENS)
-    stream = engine.begin(SampleRequest(prefix, seed=5), Sampling(max_tokens=60, position=Position()))
+    stream = engine.begin(SampleRequest(prefix, seed=5), Sampling(max_tokens=60, position=Position()), 60)
     engine.levels([prefix])  # meets it in one batch
-    first = stream.next(256)
+    first = stream.next()
     assert engine.usage.generated == len(first.token_ids)
     engine.levels([(*prefix, *first.token_ids)])
-    stream.next(256)
+    stream.next()
     stream.cancel()
     with pytest.raises(EngineError, match="stopped"):  # whoever waits for it still is told
         while True:
-            stream.next(256)
+            stream.next()
 
 
 def test_a_greedy_run_on_a_server_says_the_same_with_a_stream_and_without(served: Loaded) -> None:
@@ -210,7 +210,7 @@ def test_a_server_stops_what_is_cancelled(served: Loaded) -> None:
     longest = drawn[lengths.index(max(lengths))]
     assert max(lengths) > 150
     before, written = engine.usage.generated, _told(engine, "generation_tokens_total")
-    begun = engine.begin(longest, sampling)
+    begun = engine.begin(longest, sampling, 900)
     wait_until(lambda: _told(engine, "generation_tokens_total") > written, "the server never began")
     begun.cancel()
     wait_until(lambda: _told(engine, "num_requests_running") == 0, "the server writes on for nobody")

@@ -148,9 +148,9 @@ class NextToken(Protocol):
 class Stream(Protocol):
     """An answer that is being written, whether or not anybody waits for it."""
 
-    def next(self, max_tokens: int) -> Segment | None:
-        """The next segment, of at most ``max_tokens``, waited for; None behind the end. Raises what ``Engine.sample`` would,
-        and EngineError where it was cancelled."""
+    def next(self) -> Segment | None:
+        """The next segment, waited for; None behind the end. Raises what ``Engine.sample`` would, and EngineError where it was
+        cancelled."""
         ...
 
     def cancel(self) -> None:
@@ -162,10 +162,10 @@ class Stream(Protocol):
 class Streams(Protocol):
     """An engine that can write on while it is asked for other things."""
 
-    def begin(self, request: SampleRequest, sampling: Sampling) -> Stream | None:
-        """Start to write one sample behind the prefix, to its end or ``sampling.max_tokens`` in all, cut into segments at
-        ``sampling.position``. Greedy it is what ``sample`` gives segment by segment; sampled, all of it draws from the random
-        numbers of its first segment. None where it would hold up what is asked next."""
+    def begin(self, request: SampleRequest, sampling: Sampling, room: int) -> Stream | None:
+        """Start to write one sample behind the prefix, to its end or ``room`` tokens in all, in segments as ``sampling`` says.
+        Greedy it is what ``sample`` gives segment by segment; sampled, all of it may draw from the random numbers of its first
+        segment. None where it would hold up what is asked next."""
         ...
 
 

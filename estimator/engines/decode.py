@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from estimator.engines.base import SampleRequest, Sampling
+from estimator.engines.base import EngineError, SampleRequest, Sampling
 from estimator.engines.cache import Prefix
 from estimator.engines.recorded import COLUMNS, power_of_two, rounded
 from estimator.engines.slots import Rooms, Slots
@@ -117,11 +117,12 @@ class Decoder:
         compute: Compute,
         keep: Keep | None = None,
         pool: Pool | None = None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> list[list[Segment]]:
         """Per request its n segments, in order. ``compute`` turns prefixes into ``Prefix`` records, all at once; ``keep`` is
         handed what was computed of every segment that ends at a position, so that going on from there costs one token;
         ``pool`` is handed prefix, tokens and mean last hidden state of every sample's first segment under ``sampling.pool``
-        (of those that go on behind it)."""
+        (of those that go on behind it). EngineError once it is ``stopped``, which is looked up before every step."""
         rows = [
             Row(i, s, r.prefix, stream(r.seed, r.prefix, r.first_index + s, sampling.max_tokens))
             for i, r in enumerate(requests)
@@ -133,6 +134,8 @@ class Decoder:
         if rows:
             batch = Batch(self, sampling, rows, compute, keep, pool)
             while batch.rows:
+                if stopped():
+                    raise EngineError("what was being written was stopped")
                 for row, segment in batch.step():
                     results[row.request][row.sample] = segment
         return [[r[s] for s in range(len(r))] for r in results]

@@ -7,8 +7,9 @@ paragraph's own tokens; ``usage`` counts what was really computed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
+from estimator.engines.beside import FORGET, SegmentsAhead, WritingProcess, can_fork, computing_with
 from estimator.engines.decode import Compute, Decoder
 from estimator.engines.network import Network, in_threads
 from estimator.engines.vocabulary import WithVocabulary, vocabulary_of
@@ -56,6 +58,7 @@ class LocalEngine(WithVocabulary):
         self._reads = None if reader is None else Network(reader, lambda n: self._count(scored=n))
         self._pooled: Pooled = {}  # what the last samples left for ``embed``
         self._usage = Usage()
+        self._writing: WritingProcess | None = None
         self._lock, self._count_lock = threading.RLock(), threading.Lock()
 
     @property
@@ -71,9 +74,38 @@ class LocalEngine(WithVocabulary):
         return self.decoder.max_context
 
     def sample(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
+        return self._sampled(requests, sampling)
+
+    def begin(self, request: SampleRequest, sampling: Sampling, room: int) -> SegmentsAhead | None:
+        """See ``estimator.engines.base.Streams``; sampled too it is what ``sample`` gives segment by segment. On a CPU, where a
+        process can write on another core meanwhile, one stream at a time."""
+        if self.model.device.type != "cpu" or not can_fork():
+            return None
+        self._check_lengths([request.prefix], room=1)
+        with self._lock:
+            if self._writing is None or self._writing.gone:
+                try:
+                    self._writing = WritingProcess(self)
+                except OSError:  # too little memory, or too many processes
+                    return None
+        return self._writing.begin(request, sampling, room, lambda used: self._count(**asdict(used)))
+
+    def alone(self) -> None:
+        """See ``estimator.engines.beside.Writer``."""
+        self._lock, self._count_lock = threading.RLock(), threading.Lock()
+
+    def written(self, request: SampleRequest, sampling: Sampling, stopped: Callable[[], bool]) -> tuple[Segment, Usage]:
+        """See ``estimator.engines.beside.Writer``."""
+        self._usage = Usage()
+        [[segment]] = self._sampled([request], sampling, stopped)
+        return segment, self._usage
+
+    def _sampled(
+        self, requests: Sequence[SampleRequest], sampling: Sampling, stopped: Callable[[], bool] = lambda: False
+    ) -> list[list[Segment]]:
         self._check_lengths([r.prefix for r in requests], room=1)
         with self._lock:
-            results = self._run(requests, sampling)
+            results = self._run(requests, sampling, stopped)
         self._count(generated=sum(len(s.token_ids) for r in results for s in r))
         return results
 
@@ -105,7 +137,8 @@ class LocalEngine(WithVocabulary):
         self._check_lengths(prefixes)
         with self._lock:
             if len(set(prefixes)) <= FEW_PREFIXES:
-                computed = adapter.cached(prefixes)
+                with nullcontext() if self._writing is None else computing_with(self._writing.threads):
+                    computed = adapter.cached(prefixes)
                 logits = torch.stack([p.logits for p in computed]) if computed else torch.zeros(0, 1)
             else:
                 logits = adapter.head(adapter.last_states(prefixes)).float()
@@ -137,12 +170,14 @@ class LocalEngine(WithVocabulary):
 
     def forget(self) -> None:
         """Empty the caches, as if nothing had been computed yet."""
+        if self._writing is not None:
+            self._writing.tell((0, FORGET))
         for network in (self._base, self._reads):
             if network is not None:
                 network.cache.entries.clear()
         self._pooled = {}
 
-    def _run(self, requests: Sequence[SampleRequest], sampling: Sampling) -> list[list[Segment]]:
+    def _run(self, requests: Sequence[SampleRequest], sampling: Sampling, stopped: Callable[[], bool]) -> list[list[Segment]]:
         distinct = dict.fromkeys(r.prefix for r in requests)
         compute: Compute = self._base.batch
         keep = self._base.cache.put if sum(r.n for r in requests) <= FEW_PREFIXES else None
@@ -154,7 +189,7 @@ class LocalEngine(WithVocabulary):
 
         def decoded(part: list[tuple[int, SampleRequest]], pooled: Pooled) -> list[list[Segment]]:
             pool = None if sampling.pool is None else lambda prefix, first, state: pooled.setdefault((prefix, first), state)
-            return self.decoder.run([r for _, r in part], sampling, compute, keep, pool)
+            return self.decoder.run([r for _, r in part], sampling, compute, keep, pool, stopped)
 
         done = in_threads(decoded, parts, pooled)
         self._pooled = {text: state for found in reversed(pooled) for text, state in found.items()}

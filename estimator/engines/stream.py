@@ -18,7 +18,7 @@ from estimator.types import Segment, Tokens
 
 Body = Callable[[Tokens], dict[str, Any]]
 Read = Callable[[Mapping[str, Any]], Written]
-Cut = Callable[[Written, int], Segment | None]
+Cut = Callable[[Written], Segment | None]
 
 
 class AnswerStream:
@@ -48,8 +48,8 @@ class AnswerStream:
         self._ended, self._news = False, asyncio.Event()
         self._writing = client.start(self._write())
 
-    def next(self, max_tokens: int) -> Segment | None:
-        segment = self._client.run(self._next(max_tokens))
+    def next(self) -> Segment | None:
+        segment = self._client.run(self._next())
         if segment is not None:
             self._count(generated=len(segment.token_ids))
         return segment
@@ -60,10 +60,10 @@ class AnswerStream:
         with suppress(EngineUnreachable):  # the client is closed, and nobody waits
             self._client.start(self._end(EngineUnreachable("what the server was writing was stopped")))
 
-    async def _next(self, max_tokens: int) -> Segment | None:
+    async def _next(self) -> Segment | None:
         while True:
             rest = self._received.behind(self._handed_out)
-            segment = self._cut(rest, max_tokens) if rest.token_ids else None
+            segment = self._cut(rest) if rest.token_ids else None
             if segment is not None:
                 self._handed_out += len(segment.token_ids)
                 return segment

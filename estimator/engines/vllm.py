@@ -92,7 +92,7 @@ class VllmEngine(WithVocabulary):
         self._check_lengths([r.prefix for r in requests])
         return self.client.run(_all(self._sampled(r, sampling) for r in requests))
 
-    def begin(self, request: SampleRequest, sampling: Sampling) -> AnswerStream | None:
+    def begin(self, request: SampleRequest, sampling: Sampling, room: int) -> AnswerStream | None:
         """See ``estimator.engines.base.Streams``. Where scores and generation take turns, a score would wait for it."""
         if self.turns is not None:
             return None
@@ -100,8 +100,8 @@ class VllmEngine(WithVocabulary):
 
         def body(come: Tokens) -> dict[str, Any]:
             rest = replace(request, prefix=(*request.prefix, *come))
-            most, asked = sampling.max_tokens - len(come), sampling.needs_entropies
-            left = Sampling(sampling.temperature, most, entropies=asked)  # to the end: positions are cut here
+            # To the end: positions are cut here.
+            left = Sampling(sampling.temperature, room - len(come), entropies=sampling.needs_entropies)
             return self._generation(rest.prefix, left) | {"n": 1, "seed": stream_seed(rest), **WITH_USAGE}
 
         return AnswerStream(
@@ -109,7 +109,7 @@ class VllmEngine(WithVocabulary):
             request.prefix,
             body,
             read=lambda choice: self._read(choice, sampling),
-            cut=lambda written, most: self._cut(written, sampling.position, most),
+            cut=lambda written: self._cut(written, sampling.position, sampling.max_tokens),
             count=self._count,
             slot=self._room.of(1),
         )

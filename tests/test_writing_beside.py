@@ -1,0 +1,231 @@
+"""On a CPU the local engine writes in a process of its own while it reads: the same answers, and nothing is left behind."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from estimator.engines import beside
+from estimator.engines.base import EngineError, SampleRequest, Sampling
+from estimator.engines.beside import can_fork
+from estimator.engines.local import LocalEngine
+from estimator.loading import Loaded, load
+from estimator.positions import Position, PositionKind
+from estimator.types import Segment
+from graphs.events import ResultEvent, ScoreEvent
+from graphs.policy import Policy
+from graphs.reasoning import build_graph, solve
+from tests.test_writing_ahead import wait_until
+from training.questions import KINDS, questions
+
+pytestmark = pytest.mark.skipif(not can_fork(), reason="writing beside reading takes a second core and fork")
+
+PENS = "Tom has 3 pens and buys 4 more. How many pens does he have?"
+PARAGRAPHS = Sampling(max_tokens=60, position=Position())
+ENDLESS = Sampling(temperature=2.0, max_tokens=900)
+
+
+@pytest.fixture
+def own() -> Iterator[Loaded]:
+    """The embedded model with an engine that no other test has begun anything on."""
+    loaded = load()
+    yield loaded
+    _ended(loaded.engine)
+
+
+def _ended(engine: Any) -> None:
+    """Its process ends with what it belongs to."""
+    if engine._writing is not None:
+        pid, engine._writing = engine._writing.pid, None
+        gc.collect()
+        wait_until(lambda: not _runs(pid), "it writes on for nobody")
+
+
+def segments_of(stream: Any) -> list[Segment]:
+    return list(iter(stream.next, None))
+
+
+def one_by_one(engine: Any, request: SampleRequest, sampling: Sampling, room: int) -> list[Segment]:
+    """What ``sample`` gives, asked segment by segment."""
+    out: list[Segment] = []
+    while room > 0 and not (out and out[-1].finished):
+        most = Sampling(sampling.temperature, min(sampling.max_tokens, room), sampling.position)
+        [[segment]] = engine.sample([request], most)
+        out.append(segment)
+        request, room = SampleRequest((*request.prefix, *segment.token_ids), seed=request.seed), room - len(segment.token_ids)
+    return out
+
+
+@pytest.mark.parametrize(
+    "position", [Position(), Position(PositionKind.PERIODIC, every=7), Position(PositionKind.ENTROPY), None]
+)
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize(("most", "room"), [(60, 60), (5, 60), (60, 9)])
+def test_a_stream_is_what_is_sampled_segment_by_segment(
+    embedded: Loaded, position: Position | None, temperature: float, most: int, room: int
+) -> None:
+    engine: Any = embedded.engine
+    sampling = Sampling(temperature, most, position)
+    for first_index in (0, 3):
+        request = SampleRequest(engine.prompt_ids(PENS), seed=5, first_index=first_index)
+        engine.forget()
+        before = engine.usage
+        streamed = segments_of(engine.begin(request, sampling, room))
+        written = engine.usage.generated - before.generated
+        assert streamed == one_by_one(engine, request, sampling, room)
+        assert written == sum(len(s.token_ids) for s in streamed) <= room
+        assert engine.usage.prefilled > before.prefilled
+
+
+def test_a_run_is_the_same_with_a_stream_and_without(embedded: Loaded) -> None:
+    policy = Policy(accept=0.6, revise=0.5, abstain=0.1, max_revisions=2, opinions=2)
+    for question in [q.text for kind in KINDS for q in questions(kind, "test", 4, 31)]:
+        ahead = solve(question, embedded.engine, embedded.scorer, policy, seed=3)
+        state = build_graph(embedded.engine, embedded.scorer, policy, seed=3).compile().invoke({"question": question})
+        plain = ResultEvent.model_validate(state["result"])
+        without = {"seconds", "tokens"}  # what one of them finds in a cache the other computes
+        assert ahead.model_dump(exclude=without) == plain.model_dump(exclude=without)
+        assert ahead.tokens["answer"] == plain.tokens["answer"]
+
+
+def test_one_stream_is_written_at_a_time(own: Loaded) -> None:
+    engine: Any = own.engine
+    request = SampleRequest(engine.prompt_ids(PENS), seed=5)
+    first = engine.begin(request, PARAGRAPHS, 60)
+    assert engine.begin(request, PARAGRAPHS, 60) is None
+    expected = one_by_one(engine, request, PARAGRAPHS, 60)
+    assert segments_of(first) == expected and first.next() is None
+    assert segments_of(engine.begin(request, PARAGRAPHS, 60)) == expected
+
+
+def test_runs_side_by_side_say_what_each_says_alone(own: Loaded) -> None:
+    asked = [q.text for kind in KINDS for q in questions(kind, "test", 3, 31)]
+    policy = Policy(accept=0.6, revise=0.5, abstain=0)
+
+    def answered(question: str) -> list[str]:
+        return [p.text for p in solve(question, own.engine, own.scorer, policy, seed=1).paragraphs]
+
+    with ThreadPoolExecutor(3) as threads:
+        together = list(threads.map(answered, asked))
+    assert together == list(map(answered, asked))
+
+
+def test_what_is_cancelled_stops_and_the_next_begins(own: Loaded) -> None:
+    engine: Any = own.engine
+    nonsense = SampleRequest(engine.text_ids("zq xv kj wq " * 10), seed=11)
+    endless = engine.begin(nonsense, ENDLESS, 900)
+    endless.cancel()
+    with pytest.raises(EngineError, match="stopped"):
+        endless.next()
+    request = SampleRequest(engine.prompt_ids(PENS), seed=5)
+    expected = one_by_one(engine, request, PARAGRAPHS, 60)
+    stream = engine.begin(request, PARAGRAPHS, 60)
+    assert stream.next() == expected[0]
+    stream.cancel()
+    stream.cancel()
+    assert segments_of(engine.begin(request, PARAGRAPHS, 60)) == expected
+
+
+def test_whoever_waits_for_what_is_cancelled_is_told(own: Loaded) -> None:
+    engine: Any = own.engine
+    stream = engine.begin(SampleRequest(engine.text_ids("zq xv kj wq " * 10), seed=11), ENDLESS, 900)
+    threading.Timer(0.2, stream.cancel).start()
+    with pytest.raises(EngineError, match="stopped"):
+        stream.next()
+
+
+def test_an_answer_goes_on_where_the_process_is_killed(own: Loaded) -> None:
+    engine: Any = own.engine
+    request = SampleRequest(engine.prompt_ids(PENS), seed=5)
+    stream = engine.begin(request, PARAGRAPHS, 60)
+    stream.next()
+    os.kill(engine._writing.pid, signal.SIGKILL)
+    while stream.next() is not None:
+        pass  # what had been written when it was killed
+    policy = Policy(accept=0, revise=0, abstain=0)
+    before = solve(PENS, engine, own.scorer, policy, seed=1)  # begun anew
+    killed: list[int] = []
+
+    def kill_once(_: Any) -> None:
+        if not killed:
+            killed.append(engine._writing.pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    after = solve(PENS, engine, own.scorer, policy, seed=1, emit=lambda e: kill_once(e) if isinstance(e, ScoreEvent) else None)
+    assert killed and after.paragraphs == before.paragraphs and after.answer == before.answer
+
+
+def test_an_interruption_while_it_waits_leaves_no_answer_for_somebody_else(own: Loaded) -> None:
+    engine: Any = own.engine
+    stream = engine.begin(SampleRequest(engine.text_ids("zq xv kj wq " * 10), seed=11), ENDLESS, 900)
+    threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        stream.next()
+    stream.cancel()
+    request = SampleRequest(engine.prompt_ids(PENS), seed=5)
+    assert segments_of(engine.begin(request, PARAGRAPHS, 60)) == one_by_one(engine, request, PARAGRAPHS, 60)
+
+
+def test_what_goes_wrong_there_is_raised_here(own: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise EngineError("the weights are gone")
+
+    monkeypatch.setattr(LocalEngine, "written", broken)
+    engine: Any = own.engine
+    with pytest.raises(EngineError, match="gone"):
+        engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60).next()
+
+
+@pytest.mark.parametrize("hindered", ["one core", "no fork"])
+def test_without_a_process_an_answer_is_written_here(own: Loaded, monkeypatch: pytest.MonkeyPatch, hindered: str) -> None:
+    def full(*_: Any) -> None:
+        raise BlockingIOError("too many processes")
+
+    policy, expected = Policy(accept=0, revise=0, abstain=0), None
+    expected = solve(PENS, own.engine, own.scorer, policy, seed=1)
+    own.engine._writing = None  # type: ignore[attr-defined]
+    if hindered == "one core":
+        monkeypatch.setattr(beside, "_cores", lambda: 1)
+    else:
+        monkeypatch.setattr(multiprocessing.context.ForkProcess, "start", full)
+    engine: Any = own.engine
+    assert engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60) is None
+    assert solve(PENS, engine, own.scorer, policy, seed=1).paragraphs == expected.paragraphs
+
+
+def test_the_process_ends_with_its_engine_and_outlives_no_parent(own: Loaded) -> None:
+    engine: Any = own.engine
+    engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60).cancel()
+    assert _runs(engine._writing.pid)
+    _ended(engine)
+    parent, theirs = multiprocessing.Pipe()
+    killed = multiprocessing.get_context("fork").Process(target=_begins_and_waits, args=(theirs,))
+    killed.start()
+    pid = parent.recv()
+    os.kill(killed.pid or 0, signal.SIGKILL)
+    killed.join()
+    wait_until(lambda: not _runs(pid), "it outlives its parent")
+
+
+def _begins_and_waits(pipe: Any) -> None:
+    engine: Any = load().engine
+    engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60)
+    pipe.send(engine._writing.pid)
+    time.sleep(60)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
