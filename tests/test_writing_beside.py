@@ -196,7 +196,7 @@ def test_without_a_process_an_answer_is_written_here(own: Loaded, monkeypatch: p
     if hindered == "one core":
         monkeypatch.setattr(beside, "_cores", lambda: 1)
     else:
-        monkeypatch.setattr(multiprocessing.context.ForkProcess, "start", full)
+        monkeypatch.setattr(type(multiprocessing.get_context("fork").Process()), "start", full)
     engine: Any = own.engine
     assert engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60) is None
     assert solve(PENS, engine, own.scorer, policy, seed=1).paragraphs == expected.paragraphs

@@ -50,8 +50,8 @@ class StudyContext:
     test_cases: Sequence[Case]
     folder: Path
     seed: int = 0
-    budget: int = 400_000
-    sampled: int = 250_000
+    budget: int = 200_000
+    sampled: int = 125_000
     most: int = 2_000
     draws: int = 200
     variant_steps: int = 60

@@ -160,8 +160,9 @@ def _serve(pipe: Connection, other_end: Connection, writer: Writer, threads: int
         if asked == FORGET:
             writer.forget()
         elif asked != STOP:
+            request, sampling = asked
             try:
-                made: Any = writer.written(*asked, pipe.poll)  # whatever else comes means that nobody waits for this any more
+                made: Any = writer.written(request, sampling, pipe.poll)  # more to read: nobody waits for this any more
             except Exception as error:
                 made = error
             pipe.send((number, made))

@@ -29,7 +29,7 @@ MIN_ROWS_A_THREAD = 32
 
 
 class LocalEngine(WithVocabulary):
-    """See ``estimator.engines.base.Engine``. ``threads`` decode large requests in parallel, one model pass each.
+    """See ``estimator.engines.base.Engine``. ``threads`` decode and read large requests in parallel, one model pass each.
 
     ``model`` is a transformers causal LM and generates; ``reader`` is a model of its own with the adapter in it (it may share
     the weights, see ``estimator.loading``) and only reads, so nothing that it does can reach what is generated.
@@ -53,9 +53,9 @@ class LocalEngine(WithVocabulary):
         configured = None if model.generation_config is None else model.generation_config.eos_token_id
         self.vocabulary = vocabulary_of(tokenizer, configured, model.config.get_text_config().vocab_size)
         self.decoder = Decoder(model, self.vocabulary.end_ids, self.table, max_rows)
-        self._base = Network(model, lambda n: self._count(prefilled=n))
+        self._base = Network(model, lambda n: self._count(prefilled=n), self.threads)
         self._base.check_head(name)
-        self._reads = None if reader is None else Network(reader, lambda n: self._count(scored=n))
+        self._reads = None if reader is None else Network(reader, lambda n: self._count(scored=n), self.threads)
         self._pooled: Pooled = {}  # what the last samples left for ``embed``
         self._usage = Usage()
         self._writing: WritingProcess | None = None
@@ -165,7 +165,7 @@ class LocalEngine(WithVocabulary):
         with self._lock:
             found = {text: self._pooled[text] for text in texts if text in self._pooled}
             left = [text for text in dict.fromkeys(texts) if text not in found]
-            found.update(zip(left, self._base.embedded(left, self.threads), strict=True))
+            found.update(zip(left, self._base.embedded(left), strict=True))
         return torch.stack([found[text] for text in texts]).cpu()
 
     def forget(self) -> None:

@@ -5,7 +5,7 @@ What was computed of the latest prefixes is kept, so that going on after one cos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -26,11 +26,12 @@ HEAD_PROBES = 16
 
 
 class Network:
-    """A transformers causal language model, used for inference alone. ``count`` is told how many tokens each pass computed."""
+    """A transformers causal language model, used for inference alone. ``count`` is told how many tokens each pass computed.
+    Many texts are read in ``threads``, one pass each."""
 
-    def __init__(self, net: Any, count: Callable[[int], None]) -> None:
+    def __init__(self, net: Any, count: Callable[[int], None], threads: int = 1) -> None:
         kernels.install(net)
-        self.net, self.count, self.cache = net, count, PrefixCache()
+        self.net, self.count, self.threads, self.cache = net, count, threads, PrefixCache()
         self.head = net.get_output_embeddings()
         self.extension = Extension(net, self.head) if net.device.type == "cuda" else None
 
@@ -99,45 +100,60 @@ class Network:
                 whole.append(tokens)
             place[tokens] = len(whole) - 1
         rows: dict[Tokens, torch.Tensor] = {}
-        for chunk in _chunks(whole):
+
+        def read(chunk: list[int]) -> None:
             hidden = self._hidden([whole[i] for i in chunk])
             inside = {i: r for r, i in enumerate(chunk)}
             for tokens in (t for t, i in place.items() if i in inside):
                 rows[tokens] = hidden[inside[place[tokens]], len(tokens) - 1]
+
+        self._each(read, _chunks(whole))
         return torch.stack([rows[p] for p in prefixes])
 
-    @torch.inference_mode()
     def statistics(self, texts: Sequence[tuple[Tokens, Tokens]]) -> list[TokenStats]:
         """Per (prefix, continuation) what the model says of the continuation's tokens."""
         whole = [(*prefix, *continuation) for prefix, continuation in texts]
         out: dict[int, TokenStats] = {}
-        for chunk in _chunks(whole):
+
+        def read(chunk: list[int]) -> None:
             hidden = self._hidden([whole[i] for i in chunk])
             for row, i in enumerate(chunk):
                 written = slice(len(texts[i][0]), len(whole[i]))
                 before = hidden[row, written.start - 1 : written.stop - 1]
                 out[i] = _statistics(self.head(before).float(), torch.tensor(whole[i][written], device=self.device))
+
+        self._each(read, _chunks(whole))
         return [out[i] for i in range(len(whole))]
 
-    def embedded(self, texts: Sequence[tuple[Tokens, Tokens]], threads: int) -> list[torch.Tensor]:
+    def embedded(self, texts: Sequence[tuple[Tokens, Tokens]]) -> list[torch.Tensor]:
         """Per (prefix, continuation) the mean last hidden state of the continuation's tokens. A prefix that several
         continuations share is computed once."""
         rows = trees(texts)
-        chunks = list(_chunks([r.token_ids for r in rows]))
         out: dict[int, torch.Tensor] = {}
 
-        @torch.inference_mode()  # holds for one thread alone
-        def read(part: Sequence[Sequence[int]]) -> None:
-            for chunk in part:
-                ids, positions, sees = layout([rows[i] for i in chunk], self.device)
-                hidden = self.net.base_model(input_ids=ids, position_ids=positions, attention_mask=sees, use_cache=False)
-                for row, tree in enumerate(rows[i] for i in chunk):
-                    for i, span in zip(tree.members, tree.spans, strict=True):
-                        out[i] = hidden.last_hidden_state[row, span].float().mean(0)
-                self.count(sum(len(rows[i]) for i in chunk))
+        def read(chunk: list[int]) -> None:
+            ids, positions, sees = layout([rows[i] for i in chunk], self.device)
+            hidden = self.net.base_model(input_ids=ids, position_ids=positions, attention_mask=sees, use_cache=False)
+            for row, tree in enumerate(rows[i] for i in chunk):
+                for i, span in zip(tree.members, tree.spans, strict=True):
+                    out[i] = hidden.last_hidden_state[row, span].float().mean(0)
+            self.count(sum(len(rows[i]) for i in chunk))
 
-        in_threads(read, [chunks[t::threads] for t in range(threads)])
+        self._each(read, _chunks([r.token_ids for r in rows]))
         return [out[i] for i in range(len(texts))]
+
+    def _each(self, read: Callable[[list[int]], None], chunks: Iterable[list[int]]) -> None:
+        """Read every chunk; with several threads each of them has its share."""
+        every = list(chunks)
+
+        @torch.inference_mode()  # holds for one thread alone
+        def read_all(part: Sequence[list[int]]) -> None:
+            for chunk in part:
+                read(chunk)
+
+        shares = [every[t :: self.threads] for t in range(min(self.threads, len(every)))]
+        if shares:
+            in_threads(read_all, shares)
 
     def _hidden(self, texts: Sequence[Tokens]) -> torch.Tensor:
         """The last hidden states, (texts, longest, width)."""

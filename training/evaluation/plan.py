@@ -22,7 +22,7 @@ class Plan:
     answer and completion, unless a table says otherwise."""
 
     seeds: tuple[int, ...] = (77, 78, 79)
-    per_kind: int = 90
+    per_kind: int = 60
     learn: int = 400
     platt: int = 60
     samples: int = 30
