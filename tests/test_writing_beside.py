@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +139,26 @@ def test_what_is_cancelled_stops_and_the_next_begins(own: Loaded) -> None:
     assert segments_of(engine.begin(request, PARAGRAPHS, 60)) == expected
 
 
+def test_what_nobody_waits_for_is_cleared_away(own: Loaded) -> None:
+    """A run that ends at its question cancels what it began; unread answers would fill the pipe."""
+    engine: Any = own.engine
+    request = SampleRequest(engine.prompt_ids(PENS), seed=5)
+    for _ in range(600):
+        while (stream := engine.begin(request, PARAGRAPHS, 60)) is None:
+            time.sleep(0.001)
+        stream.cancel()
+    assert segments_of(engine.begin(request, PARAGRAPHS, 60)) == one_by_one(engine, request, PARAGRAPHS, 60)
+
+
+def test_a_stopped_stream_is_no_error_of_the_next_one(own: Loaded) -> None:
+    engine: Any = own.engine
+    engine.begin(SampleRequest(engine.text_ids("zq xv kj wq " * 10), seed=11), ENDLESS, 900).cancel()
+    stream = engine.begin(SampleRequest(engine.prompt_ids(PENS), seed=5), PARAGRAPHS, 60)
+    os.kill(engine._writing.pid, signal.SIGKILL)
+    segments_of(stream)  # ends, sooner or later
+    assert engine.begin(SampleRequest(engine.prompt_ids(PENS), seed=5), PARAGRAPHS, 60).next() is not None
+
+
 def test_whoever_waits_for_what_is_cancelled_is_told(own: Loaded) -> None:
     engine: Any = own.engine
     stream = engine.begin(SampleRequest(engine.text_ids("zq xv kj wq " * 10), seed=11), ENDLESS, 900)
@@ -164,25 +188,29 @@ def test_an_answer_goes_on_where_the_process_is_killed(own: Loaded) -> None:
     assert killed and after.paragraphs == before.paragraphs and after.answer == before.answer
 
 
-def test_an_interruption_while_it_waits_leaves_no_answer_for_somebody_else(own: Loaded) -> None:
+def test_an_interruption_while_it_waits_leaves_no_answer_for_somebody_else(own: Loaded, capfd: Any) -> None:
     engine: Any = own.engine
     stream = engine.begin(SampleRequest(engine.text_ids("zq xv kj wq " * 10), seed=11), ENDLESS, 900)
     threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         stream.next()
     stream.cancel()
-    request = SampleRequest(engine.prompt_ids(PENS), seed=5)
+    pid, request = engine._writing.pid, SampleRequest(engine.prompt_ids(PENS), seed=5)
     assert segments_of(engine.begin(request, PARAGRAPHS, 60)) == one_by_one(engine, request, PARAGRAPHS, 60)
+    wait_until(lambda: not _runs(pid), "it writes on for nobody")
+    assert capfd.readouterr().err == ""
 
 
 def test_what_goes_wrong_there_is_raised_here(own: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> Any:
         raise EngineError("the weights are gone")
 
-    monkeypatch.setattr(LocalEngine, "written", broken)
+    monkeypatch.setattr(LocalEngine, "_written", broken)
     engine: Any = own.engine
+    stream = engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60)
     with pytest.raises(EngineError, match="gone"):
-        engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60).next()
+        stream.next()
+    assert stream.next() is None
 
 
 @pytest.mark.parametrize("hindered", ["one core", "no fork"])
@@ -190,14 +218,13 @@ def test_without_a_process_an_answer_is_written_here(own: Loaded, monkeypatch: p
     def full(*_: Any) -> None:
         raise BlockingIOError("too many processes")
 
-    policy, expected = Policy(accept=0, revise=0, abstain=0), None
+    policy = Policy(accept=0, revise=0, abstain=0)
     expected = solve(PENS, own.engine, own.scorer, policy, seed=1)
-    own.engine._writing = None  # type: ignore[attr-defined]
     if hindered == "one core":
         monkeypatch.setattr(beside, "_cores", lambda: 1)
     else:
         monkeypatch.setattr(type(multiprocessing.get_context("fork").Process()), "start", full)
-    engine: Any = own.engine
+    engine: Any = load().engine
     assert engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60) is None
     assert solve(PENS, engine, own.scorer, policy, seed=1).paragraphs == expected.paragraphs
 
@@ -207,20 +234,47 @@ def test_the_process_ends_with_its_engine_and_outlives_no_parent(own: Loaded) ->
     engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60).cancel()
     assert _runs(engine._writing.pid)
     _ended(engine)
+    engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60)
     parent, theirs = multiprocessing.Pipe()
-    killed = multiprocessing.get_context("fork").Process(target=_begins_and_waits, args=(theirs,))
+    killed = multiprocessing.get_context("fork").Process(target=_begins_and_waits, args=(engine, theirs))
     killed.start()
-    pid = parent.recv()
+    pid, written = parent.recv()
+    assert pid != engine._writing.pid and written  # a fork of its own, not that of the process it was forked from
     os.kill(killed.pid or 0, signal.SIGKILL)
     killed.join()
     wait_until(lambda: not _runs(pid), "it outlives its parent")
 
 
-def _begins_and_waits(pipe: Any) -> None:
-    engine: Any = load().engine
-    engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60)
-    pipe.send(engine._writing.pid)
+def _begins_and_waits(engine: Any, pipe: Any) -> None:
+    segments = segments_of(engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60))
+    pipe.send((engine._writing.pid, len(segments)))
     time.sleep(60)
+
+
+def test_a_file_that_is_closed_is_not_held_open_there(own: Loaded, tmp_path: Path) -> None:
+    engine: Any = own.engine
+    with (tmp_path / "rows").open("w") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        stream = engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60)
+        assert segments_of(stream)
+    with (tmp_path / "rows").open("w") as second:
+        fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_model_that_has_computed_in_threads_writes_there_too() -> None:
+    """Those threads are not in the fork: a second process of the same kind would wait for them for ever."""
+    program = (
+        "import torch; from tests.test_writing_beside import PARAGRAPHS, PENS, load, segments_of, SampleRequest\n"
+        "engine = load().engine; torch.set_num_threads(2); torch.ones(900, 900).matmul(torch.ones(900, 900))\n"
+        "stream = engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60)\n"
+        "engine._writing.threads == 1 and print(len(segments_of(stream)))\n"
+        "engine._writing = None; torch.set_num_threads(4); torch.ones(900, 900).matmul(torch.ones(900, 900))\n"
+        "stream = engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60)\n"
+        "engine._writing.threads == 2 and print(len(segments_of(stream)))\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "4"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0 and len(set(done.stdout.split())) == 1 and len(done.stdout.split()) == 2, done.stderr
 
 
 def _runs(pid: int) -> bool:

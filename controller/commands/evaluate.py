@@ -38,7 +38,9 @@ def command(
     max_tokens: Annotated[
         int | None, typer.Option(min=16, help="Most tokens of an answer; unfinished ones are left out (200).")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, max=256, help="Threads that sample, processes that train.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Threads that sample and read, processes that train.")
+    ] = None,
     model: options.Model = None,
     estimator: options.Estimator = None,
     engine: options.Engine = None,

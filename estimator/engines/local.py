@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
-from estimator.engines.beside import FORGET, SegmentsAhead, WritingProcess, can_fork, computing_with
+from estimator.engines.beside import CannotFork, SegmentsAhead, Writer, WritingProcess, can_fork, computing_with
 from estimator.engines.decode import Compute, Decoder
 from estimator.engines.network import Network, in_threads
 from estimator.engines.vocabulary import WithVocabulary, vocabulary_of
@@ -59,6 +59,7 @@ class LocalEngine(WithVocabulary):
         self._pooled: Pooled = {}  # what the last samples left for ``embed``
         self._usage = Usage()
         self._writing: WritingProcess | None = None
+        self._may_fork = model.device.type == "cpu" and can_fork()
         self._lock, self._count_lock = threading.RLock(), threading.Lock()
 
     @property
@@ -77,25 +78,25 @@ class LocalEngine(WithVocabulary):
         return self._sampled(requests, sampling)
 
     def begin(self, request: SampleRequest, sampling: Sampling, room: int) -> SegmentsAhead | None:
-        """See ``estimator.engines.base.Streams``; sampled too it is what ``sample`` gives segment by segment. On a CPU, where a
-        process can write on another core meanwhile, one stream at a time."""
-        if self.model.device.type != "cpu" or not can_fork():
-            return None
+        """See ``estimator.engines.base.Streams``; sampled too it is what ``sample`` gives segment by segment (up to rounding,
+        where that computes with more threads). On a CPU, where a process can write on another core meanwhile, one stream at a
+        time. What is written there is counted when it is handed out."""
         self._check_lengths([request.prefix], room=1)
         with self._lock:
-            if self._writing is None or self._writing.gone:
+            if self._may_fork and (self._writing is None or self._writing.gone):
                 try:
-                    self._writing = WritingProcess(self)
-                except OSError:  # too little memory, or too many processes
-                    return None
+                    self._writing = WritingProcess(Writer(self._alone, self._written, self.forget))
+                except CannotFork:  # too little memory, or too many processes
+                    self._may_fork = False
+            if not self._may_fork or self._writing is None:
+                return None
         return self._writing.begin(request, sampling, room, lambda used: self._count(**asdict(used)))
 
-    def alone(self) -> None:
-        """See ``estimator.engines.beside.Writer``."""
+    def _alone(self) -> None:
         self._lock, self._count_lock = threading.RLock(), threading.Lock()
+        self._reads, self._pooled = None, {}  # what nobody asks for here would stay in memory
 
-    def written(self, request: SampleRequest, sampling: Sampling, stopped: Callable[[], bool]) -> tuple[Segment, Usage]:
-        """See ``estimator.engines.beside.Writer``."""
+    def _written(self, request: SampleRequest, sampling: Sampling, stopped: Callable[[], bool]) -> tuple[Segment, Usage]:
         self._usage = Usage()
         [[segment]] = self._sampled([request], sampling, stopped)
         return segment, self._usage
@@ -137,7 +138,7 @@ class LocalEngine(WithVocabulary):
         self._check_lengths(prefixes)
         with self._lock:
             if len(set(prefixes)) <= FEW_PREFIXES:
-                with nullcontext() if self._writing is None else computing_with(self._writing.threads):
+                with self._threads_left():
                     computed = adapter.cached(prefixes)
                 logits = torch.stack([p.logits for p in computed]) if computed else torch.zeros(0, 1)
             else:
@@ -146,6 +147,11 @@ class LocalEngine(WithVocabulary):
         if not read.isfinite().all():
             raise EngineError("the estimator's readout is not finite: its weights are damaged or do not fit the base model")
         return [tuple(row) for row in read.tolist()]
+
+    def _threads_left(self) -> AbstractContextManager[None]:
+        """While the writing process computes as well, each has half of them."""
+        both = self._writing is not None and self._writing.busy
+        return computing_with(self._writing.threads) if self._writing is not None and both else nullcontext()
 
     def adapter_hidden(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
         """The adapted model's last hidden state at each prefix's end, (prefixes, width): what other readouts start from."""
@@ -171,7 +177,7 @@ class LocalEngine(WithVocabulary):
     def forget(self) -> None:
         """Empty the caches, as if nothing had been computed yet."""
         if self._writing is not None:
-            self._writing.tell((0, FORGET))
+            self._writing.forget()
         for network in (self._base, self._reads):
             if network is not None:
                 network.cache.entries.clear()

@@ -105,7 +105,7 @@ class Network:
             hidden = self._hidden([whole[i] for i in chunk])
             inside = {i: r for r, i in enumerate(chunk)}
             for tokens in (t for t, i in place.items() if i in inside):
-                rows[tokens] = hidden[inside[place[tokens]], len(tokens) - 1]
+                rows[tokens] = hidden[inside[place[tokens]], len(tokens) - 1].clone()  # without all the others
 
         self._each(read, _chunks(whole))
         return torch.stack([rows[p] for p in prefixes])
@@ -143,15 +143,15 @@ class Network:
         return [out[i] for i in range(len(texts))]
 
     def _each(self, read: Callable[[list[int]], None], chunks: Iterable[list[int]]) -> None:
-        """Read every chunk; with several threads each of them has its share."""
-        every = list(chunks)
+        """Read every chunk; each thread has its share of them, unless one pass takes more threads than there are shares."""
+        every, threads = list(chunks), self.threads if torch.get_num_threads() <= self.threads else 1
 
         @torch.inference_mode()  # holds for one thread alone
         def read_all(part: Sequence[list[int]]) -> None:
             for chunk in part:
                 read(chunk)
 
-        shares = [every[t :: self.threads] for t in range(min(self.threads, len(every)))]
+        shares = [every[t::threads] for t in range(min(threads, len(every)))]
         if shares:
             in_threads(read_all, shares)
 
@@ -170,8 +170,11 @@ def in_threads(work: Callable[..., Result], *parts: Sequence[Any]) -> list[Resul
     each on one core."""
     if len(parts[0]) == 1:
         return [work(*(p[0] for p in parts))]
-    with ThreadPoolExecutor(len(parts[0]), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return list(pool.map(work, *parts))
+    try:
+        with ThreadPoolExecutor(len(parts[0]), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(work, *parts))
+    finally:
+        torch.set_num_threads(torch.get_num_threads())  # theirs would be that of every thread that comes later
 
 
 def _statistics(logits: torch.Tensor, chosen: torch.Tensor) -> TokenStats:
