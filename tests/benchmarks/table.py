@@ -110,7 +110,8 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
         f"| the same for a model of 0.5 billion parameters (Qwen2 architecture, random weights, "
         f"{large['answer_tokens']} tokens) | {large['ratio']:.2f}x | {of_cost} |"
     )
-    yield f"| share of solving time spent on scores, beside which the next paragraph is written | {100 * cost['scoring_share']:.1f} % | {of_cost} |"
+    scoring = "share of solving time spent on scores, beside which the next paragraph is written"
+    yield f"| {scoring} | {100 * cost['scoring_share']:.1f} % | {of_cost} |"
     serving = load("serving")
     of_serving = "`python -m tests.benchmarks.serving`"
     asked = f"vLLM on this CPU, {serving['rounds']} times {serving['questions']} questions, {serving['concurrency']} at once"
