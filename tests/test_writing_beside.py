@@ -92,7 +92,7 @@ def test_a_stream_is_what_is_sampled_segment_by_segment(
 
 def test_a_run_is_the_same_with_a_stream_and_without(embedded: Loaded) -> None:
     policy = Policy(accept=0.6, revise=0.5, abstain=0.1, max_revisions=2, opinions=2)
-    for question in [q.text for kind in KINDS for q in questions(kind, "test", 4, 31)]:
+    for question in [q.text for kind in KINDS for q in questions(kind, "test", 2, 31)]:
         ahead = solve(question, embedded.engine, embedded.scorer, policy, seed=3)
         state = build_graph(embedded.engine, embedded.scorer, policy, seed=3).compile().invoke({"question": question})
         plain = ResultEvent.model_validate(state["result"])
@@ -112,7 +112,7 @@ def test_one_stream_is_written_at_a_time(own: Loaded) -> None:
 
 
 def test_runs_side_by_side_say_what_each_says_alone(own: Loaded) -> None:
-    asked = [q.text for kind in KINDS for q in questions(kind, "test", 3, 31)]
+    asked = [q.text for kind in KINDS for q in questions(kind, "test", 2, 31)]
     policy = Policy(accept=0.6, revise=0.5, abstain=0)
 
     def answered(question: str) -> list[str]:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
@@ -63,18 +63,21 @@ def computing_with(threads: int) -> Iterator[None]:
 
 
 class WritingProcess:
-    """A fork of this process that writes segments for one stream at a time. It ends with this object or with the parent.
-    CannotFork where it does not come to work."""
+    """A fork of this process that writes segments for one stream at a time. It ends with this object, or when no process that
+    the parent was copied to is left. CannotFork where it does not come to work."""
 
     def __init__(self, writer: Writer) -> None:
         fork: Any = get_context("fork")
         self.threads = max(1, torch.get_num_threads() // 2)
-        self._pipe, theirs = fork.Pipe()
+        try:
+            self._pipe, theirs = fork.Pipe()
+        except OSError as error:
+            raise CannotFork(str(error)) from error
         process = fork.Process(target=_serve, args=(theirs, writer, self.threads), daemon=True, name="writing")
         _in_fresh_thread(process.start)
         theirs.close()
         self.pid, self._parent, self._lost = process.pid, os.getpid(), False
-        finalize(self, _end, process, self._parent)
+        self._end = finalize(self, _kill, process, self._parent)
         self._sending, self._receiving = Lock(), Lock()
         self._asked, self._came = READY, READY - 1  # numbers of the last request, and of the last answer that was received
         self._forget = False
@@ -82,7 +85,7 @@ class WritingProcess:
         if self._pipe.poll(PATIENCE):
             self._receive()
         if self._came != READY:
-            process.kill()
+            self._end()
             raise CannotFork("it does not come to compute: perhaps a lock that was held at the fork is held there for ever")
 
     @property
@@ -145,8 +148,7 @@ class WritingProcess:
         except (EOFError, OSError):
             self._lost = True
         except BaseException:  # interrupted, perhaps in the middle of an answer
-            with self._sending:
-                self._hang_up()
+            self._give_up()
             raise
 
     def _send(self, message: Any) -> None:
@@ -157,15 +159,16 @@ class WritingProcess:
             except OSError:
                 self._lost = True
             except BaseException:  # interrupted, perhaps in the middle of it
-                self._hang_up()
+                self._give_up()
                 raise
 
-    def _hang_up(self) -> None:
+    def _give_up(self) -> None:
+        """What comes next out of the pipe, or goes into it, may be the rest of something; whoever waits is told by its end."""
         self._lost = True
-        self._pipe.close()
+        self._end()
 
 
-def _end(process: Any, parent: int) -> None:
+def _kill(process: Any, parent: int) -> None:
     if os.getpid() == parent:  # not where other forks drop their copies
         process.kill()
 
@@ -193,12 +196,12 @@ def _in_fresh_thread(start: Callable[[], None]) -> None:
 
 def _serve(pipe: Connection, writer: Writer, threads: int) -> None:
     """The process: a request at a time, until the parent's end of the pipe closes."""
-    _close_all_but(pipe.fileno())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    torch.set_num_threads(threads)
-    writer.alone()
     try:
+        _close_all_but(pipe.fileno())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        torch.set_num_threads(threads)
+        writer.alone()
         torch.ones(256, 256).matmul(torch.ones(256, 256))
         pipe.send((READY, None))
         while True:
@@ -209,18 +212,21 @@ def _serve(pipe: Connection, writer: Writer, threads: int) -> None:
                     writer.forget()
                 try:
                     made: Any = writer.write(request, sampling, pipe.poll)  # more to read: nobody waits for this any more
-                except Exception as error:
+                except EngineError as error:
                     made = error
+                except Exception as error:  # not all of them can be sent
+                    made = EngineError(f"{type(error).__name__}: {error}")
                 pipe.send((number, made))
-    except (EOFError, OSError):
-        os._exit(0)  # nothing here is to be flushed or joined: it is the parent's
+    finally:
+        os._exit(0)  # nothing here is to be told, flushed or joined: it is the parent's
 
 
 def _close_all_but(kept: int) -> None:
     """Whatever else was open would stay so as long as this process lives: connections, and locks on files."""
-    for low, high in ((STANDARD, kept), (max(STANDARD, kept + 1), os.sysconf("SC_OPEN_MAX"))):
-        if low < high:  # else 3.11 may close everything
-            os.closerange(low, high)
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor >= STANDARD and descriptor != kept:
+            with suppress(OSError):  # that of the list itself
+                os.close(descriptor)
 
 
 class SegmentsAhead:
@@ -248,7 +254,8 @@ class SegmentsAhead:
                 made = self._process.answer(self._number)
         finally:
             if made is None:
-                self.over = True
+                with self._lock:
+                    self.over = True
         if made is None:
             if self._cancelled:
                 raise EngineError("what was being written was stopped")
@@ -267,8 +274,10 @@ class SegmentsAhead:
         with self._lock:
             self._cancelled = True
             if not self.over:
-                self._process.stop()  # first, or it would stop the stream that begins as soon as this one is over
-                self.over = True
+                try:
+                    self._process.stop()  # first, or it would stop the stream that begins as soon as this one is over
+                finally:
+                    self.over = True
 
     def _begin(self) -> int:
         most = min(self._sampling.max_tokens, self._room)

@@ -97,6 +97,8 @@ class LocalEngine(WithVocabulary):
         self._reads, self._pooled = None, {}  # what nobody asks for here would stay in memory
 
     def _written(self, request: SampleRequest, sampling: Sampling, stopped: Callable[[], bool]) -> tuple[Segment, Usage]:
+        if stopped():
+            raise EngineError("nobody waits for it any more")
         self._usage = Usage()
         [[segment]] = self._sampled([request], sampling, stopped)
         return segment, self._usage

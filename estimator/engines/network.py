@@ -170,11 +170,12 @@ def in_threads(work: Callable[..., Result], *parts: Sequence[Any]) -> list[Resul
     each on one core."""
     if len(parts[0]) == 1:
         return [work(*(p[0] for p in parts))]
+    before = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(len(parts[0]), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return list(pool.map(work, *parts))
     finally:
-        torch.set_num_threads(torch.get_num_threads())  # theirs would be that of every thread that comes later
+        torch.set_num_threads(before)  # or one would be what every thread that comes later has
 
 
 def _statistics(logits: torch.Tensor, chosen: torch.Tensor) -> TokenStats:

@@ -1,8 +1,9 @@
 """What knowing costs: time spent scoring, overhead against plain generation, and seconds from start to first paragraph.
 
 ``python -m tests.benchmarks.cost --out docs/evidence/cost.json``: the same questions answered by the graph with a score at
-every position, and by plain sampling of the same engine, in turns: by the embedded model, and by a model of the size that
-one would use (0.5 billion parameters; its weights are random, because speed does not depend on them).
+every position (as it comes, and with writing and scoring in turn), and by plain sampling of the same engine, one after the
+other: by the embedded model, and by a model of the size that one would use (0.5 billion parameters; its weights are random,
+because speed does not depend on them).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,24 +39,32 @@ STEADY = ALWAYS_ON.model_copy(update={"position": "periodic:24", "budget": 96})
 
 def overhead(engine: LocalEngine, scorer: Scorer, policy: Policy, asked: Sequence[str]) -> dict[str, Any]:
     """Seconds of solving and of plain generation over the same questions, and the share of solving spent on scores."""
-    solving, generating, scoring, answered, scored = [], [], 0.0, 0, 0
-    for question in asked:
-        engine.forget()  # neither side is to find in the cache what the other one computed
+    solving, in_turn, generating, scoring, answered, scored = [], [], [], 0.0, 0, 0
+
+    def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+        engine.forget()  # no side is to find in the cache what another one computed
         started = time.monotonic()
-        result = solve(question, engine, scorer, policy, seed=1)
-        solving.append(time.monotonic() - started)
+        made = work()
+        return time.monotonic() - started, made
+
+    for question in asked:
+        took, result = seconds(lambda q=question: solve(q, engine, scorer, policy, seed=1))
+        solving.append(took)
         scoring += result.seconds["score"]
         answered += result.tokens["answer"]
         scored += result.tokens["scoring"]
-        engine.forget()
-        started = time.monotonic()
-        generate(engine, policy, question)
-        generating.append(time.monotonic() - started)
+        generating.append(seconds(lambda q=question: generate(engine, policy, q))[0])
+        engine._may_fork, before = False, engine._may_fork
+        in_turn.append(seconds(lambda q=question: solve(q, engine, scorer, policy, seed=1))[0])
+        engine._may_fork = before
     return {
         "n": len(asked),
+        "threads": torch.get_num_threads(),
         "solve_seconds": float(np.sum(solving)),
+        "in_turn_seconds": float(np.sum(in_turn)),
         "plain_seconds": float(np.sum(generating)),
         "ratio": float(np.sum(solving) / np.sum(generating)),
+        "ratio_in_turn": float(np.sum(in_turn) / np.sum(generating)),
         "scoring_share": scoring / float(np.sum(solving)),
         "answer_tokens": answered,
         "scored_tokens": scored,
@@ -100,12 +109,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     asked = [q.text for kind in KINDS for q in questions(kind, "test", args.count, 31)]
-    loaded = load()
+    threads, loaded = torch.get_num_threads(), load()
     assert isinstance(loaded.engine, LocalEngine)
     report = overhead(loaded.engine, loaded.scorer, ALWAYS_ON, asked)
     report["processor"] = torch.backends.cpu.get_cpu_capability()
     report["start_to_first_paragraph_seconds"] = first_paragraph()
     if args.large:
+        torch.set_num_threads(threads)  # the small model takes one alone
         with tempfile.TemporaryDirectory() as folder:
             large = load(*map(str, write_random("0.5b", Path(folder))))
             assert isinstance(large.engine, LocalEngine)

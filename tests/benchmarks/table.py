@@ -104,11 +104,12 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
         "`python -m tests.benchmarks.sampling` |"
     )
     of_cost = "`python -m tests.benchmarks.cost`"
-    yield f"| solving with a score at every paragraph against plain generation | {cost['ratio']:.2f}x | {of_cost} |"
     large = cost["large"]
+    times, times_large = (f"{c['ratio']:.2f}x ({c['ratio_in_turn']:.2f}x in turn)" for c in (cost, large))
+    yield f"| solving with a score at every paragraph against plain generation | {times} | {of_cost} |"
     yield (
         f"| the same for a model of 0.5 billion parameters (Qwen2 architecture, random weights, "
-        f"{large['answer_tokens']} tokens) | {large['ratio']:.2f}x | {of_cost} |"
+        f"{large['answer_tokens']} tokens) | {times_large} | {of_cost} |"
     )
     scoring = "share of solving time spent on scores, beside which the next paragraph is written"
     yield f"| {scoring} | {100 * cost['scoring_share']:.1f} % | {of_cost} |"
