@@ -105,7 +105,7 @@ def first_paragraph(rounds: int = 3) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20, help="questions of each kind")
-    parser.add_argument("--large", type=int, default=12, help="questions for the model of real size")
+    parser.add_argument("--large", type=int, default=8, help="questions for the model of real size")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     asked = [q.text for kind in KINDS for q in questions(kind, "test", args.count, 31)]
