@@ -29,6 +29,7 @@ class EngineUnreachable(EngineError):
     """The backend does not answer (exit code 5)."""
 
 
+STOPPED = "what was being written was stopped"  # what an EngineError says to whoever waits for a cancelled stream
 COLDEST = 0.01  # divided by much less, logits grow past the largest number and the text is nonsense
 
 

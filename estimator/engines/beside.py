@@ -20,7 +20,7 @@ from weakref import finalize
 
 import torch
 
-from estimator.engines.base import EngineError, SampleRequest, Sampling, Usage
+from estimator.engines.base import STOPPED, EngineError, SampleRequest, Sampling, Usage
 from estimator.types import Segment
 
 STANDARD = 3  # file descriptors: input, output and errors
@@ -258,7 +258,7 @@ class SegmentsAhead:
                     self.over = True
         if made is None:
             if self._cancelled:
-                raise EngineError("what was being written was stopped")
+                raise EngineError(STOPPED)
             return None
         segment, used = made
         self._count(used)

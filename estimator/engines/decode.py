@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from estimator.engines.base import EngineError, SampleRequest, Sampling
+from estimator.engines.base import STOPPED, EngineError, SampleRequest, Sampling
 from estimator.engines.cache import Prefix
 from estimator.engines.recorded import COLUMNS, power_of_two, rounded
 from estimator.engines.slots import Rooms, Slots
@@ -135,7 +135,7 @@ class Decoder:
             batch = Batch(self, sampling, rows, compute, keep, pool)
             while batch.rows:
                 if stopped():
-                    raise EngineError("what was being written was stopped")
+                    raise EngineError(STOPPED)
                 for row, segment in batch.step():
                     results[row.request][row.sample] = segment
         return [[r[s] for s in range(len(r))] for r in results]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
+from estimator.engines.base import STOPPED, ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
 from estimator.engines.beside import CannotFork, SegmentsAhead, Writer, WritingProcess, can_fork, computing_with
 from estimator.engines.decode import Compute, Decoder
 from estimator.engines.network import Network, in_threads
@@ -97,8 +97,8 @@ class LocalEngine(WithVocabulary):
         self._reads, self._pooled = None, {}  # what nobody asks for here would stay in memory
 
     def _written(self, request: SampleRequest, sampling: Sampling, stopped: Callable[[], bool]) -> tuple[Segment, Usage]:
-        if stopped():
-            raise EngineError("nobody waits for it any more")
+        if stopped():  # before its prompt is computed; the decoder looks between its steps
+            raise EngineError(STOPPED)
         self._usage = Usage()
         [[segment]] = self._sampled([request], sampling, stopped)
         return segment, self._usage
@@ -152,8 +152,8 @@ class LocalEngine(WithVocabulary):
 
     def _threads_left(self) -> AbstractContextManager[None]:
         """While the writing process computes as well, each has half of them."""
-        both = self._writing is not None and self._writing.busy
-        return computing_with(self._writing.threads) if self._writing is not None and both else nullcontext()
+        writing = self._writing
+        return computing_with(writing.threads) if writing is not None and writing.busy else nullcontext()
 
     def adapter_hidden(self, prefixes: Sequence[Tokens]) -> torch.Tensor:
         """The adapted model's last hidden state at each prefix's end, (prefixes, width): what other readouts start from."""
