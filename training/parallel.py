@@ -71,16 +71,18 @@ def share_gradients(parameters: Sequence[torch.nn.Parameter], loss: float, count
 
 
 def length_batches(lengths: Any, tokens: int, seed: int, num_batches: int | None = None) -> list[Any]:
-    """Index batches of about ``tokens`` tokens whose rows are about equally long, in random order; one pass over the rows,
-    or as many as give ``num_batches``."""
+    """Index batches of rows that are about equally long, of at most ``tokens`` tokens with their padding (a longer row is
+    alone), in random order; one pass over the rows, or as many as give ``num_batches``."""
     rng = np.random.default_rng(seed)
     out: list[Any] = []
     while not out or (num_batches is not None and len(out) < num_batches):
         order = np.argsort(lengths + rng.uniform(0, 8, len(lengths)), kind="stable")
-        groups, i = [], 0
-        while i < len(order):
-            n = max(1, tokens // int(lengths[order[min(i + 16, len(order) - 1)]]))
-            groups.append(order[i : i + n])
-            i += n
+        starts, longest = [0], 0
+        for i, length in enumerate(lengths[order]):
+            longest = max(longest, length)
+            if i > starts[-1] and (i + 1 - starts[-1]) * longest > tokens:
+                starts.append(i)
+                longest = length
+        groups = np.split(order, starts[1:])
         out.extend(groups[j] for j in rng.permutation(len(groups)))
     return out[:num_batches]

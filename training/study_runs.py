@@ -54,7 +54,7 @@ class StudyContext:
     sampled: int = 125_000
     most: int = 2_000
     draws: int = 200
-    variant_steps: int = 60
+    variant_steps: int = 40
     processes: int = field(default_factory=default_processes)
     sampling: Sampling = DEFAULT_SAMPLING
     say: Callable[[str], None] = lambda line: None
