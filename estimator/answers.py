@@ -14,7 +14,15 @@ _LINE = re.compile(r"^[^\S\n]*A(?:nswer)?[^\S\n]*:[ \t]*(\S.*)$", re.MULTILINE)
 _OPTION_B = re.compile(
     r"^(?:[^\S\n]*A[^\S\n]*:[^\S\n]*(?!(?i:option\s+|choice\s+)?\(?B\b)\S.*?\sB|[^\S\n]*B)[^\S\n]*:", re.MULTILINE
 )
-_PHRASE = re.compile(r"(?:final answer|the answer|answer)\s*(?:is|:|=)\s*(?::\s*)?(.+)", re.IGNORECASE)
+_PHRASE = re.compile(r"(?:final answer|the answer|answer)\**\s*(?:is|:|=)\s*(?::\s*)?(?=(.+))", re.IGNORECASE)
+# What stands around an answer where several forms are used at once: "#### The answer is \\boxed{5}", "**Answer:** 5".
+_AGAIN = re.compile(r"[*\s]*(?:the\s+)?(?:final\s+|correct\s+)?answer\**\s*(?:is\b|:)[*\s]*(?=[^*\s])", re.IGNORECASE)
+_PERIOD = re.compile(r"(?<=\S)\.(?:\s|$)")
+_TITLE = re.compile(r"\b(?:St|Dr|Mr|Mrs|Ms|Mt)$")
+_INITIAL = re.compile(
+    r"(?:\b[A-Z]\.\s?|\b(?!(?:Option|Choice|Answer)\b)[A-Z]\w+\s)[A-Z]$"
+)  # one behind another or behind a name
+_FIRST_INITIAL = re.compile(r"(?:^|\s)[A-Z]$")
 # A minus right behind a digit makes a range or a difference (3-5, 10 - 4), not a negative number.
 _NUMBER = re.compile(
     r"(?:(?<!\d)(?<!\d\s)(?P<sign>[-+\u2212])\s?)?(?:(?P<whole>\d+)\s+(?=\d+\s*/\s*\d))?"
@@ -22,6 +30,9 @@ _NUMBER = re.compile(
 )
 # What is longer, or has a larger exponent, is no answer, and its exact value would cost time and memory without end.
 _MOST_CHARACTERS, _MOST_POWER = 1000, 999
+_REMARK = re.compile(r"\s*\([^()]*\)\s*$")
+_UNIT_BEFORE = re.compile(r"(?:[^\W\d_]|\^\s?\{?)$")  # of the figure in m^2 and m3
+_DENIED = re.compile(r"\bnot\s*$")
 _LATEX_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]*)\}\s*\{([^{}]*)\}|(\d)\s*(\d))")
 _LATEX_STYLE = re.compile(r"\\(?:text|textbf|mathrm|mathbf|operatorname)\s*\{([^{}]*)\}")
 _CURRENCY_AND_SPACES = re.compile(r"[$\u20ac\u00a3\u00a5]|\\[,;:! ]")
@@ -41,13 +52,16 @@ _WORD = re.compile(r"\w+(?:[.,:]\d+)*|[^\w\s]")
 _NAME = re.compile(r"\b[^\W\d_a-z]\w*[a-z]")  # a word with a capital, but no unit (5 USD) and no variable (X = 5)
 _ARTICLES = frozenset({"a", "an", "the"})
 _HEDGES = frozenset({"not", "no", "or", "nor", "neither", "either"})
+_DENIALS = frozenset({"but", "except", "than", "isn", "wasn"})  # of what comes behind them
+_MOST_PARTS = 3  # of an answer with commas, as in "Springfield, Illinois, USA"; more are a list of guesses
 
 
 def final_answer(text: str) -> str | None:
     """The answer that a text ends with, as written (stripped), or None when it gives none.
 
-    In order: the last ``#### answer`` line, the last ``\\boxed{...}``, the last line ``A: answer``, the last "the answer is
-    ..." sentence. Before an option ``B: ...``, a line ``A: ...`` is an option too and no answer.
+    In order: the last ``#### answer`` line (or a ``\\boxed{...}`` behind it, for then the line is a heading), the last
+    ``\\boxed{...}``, the last line ``A: answer``, the last "the answer is ..." sentence. Before an option ``B: ...``, a line
+    ``A: ...`` is an option too and no answer. Of several forms around one answer the innermost counts.
     """
     found = _stated(text)
     return None if found is None else _clean(found[1])
@@ -64,17 +78,45 @@ def answer_begin(text: str) -> int | None:
 
 def _stated(text: str) -> tuple[int, str] | None:
     """The place and the raw text of the final answer."""
-    cue = text.rfind(ANSWER_CUE)
-    if cue >= 0:
-        rest = text[cue + len(ANSWER_CUE) :].lstrip()
-        return len(text) - len(rest), rest.rstrip().split("\n")[0]
-    for found in (list(_BOXED.finditer(text)), _answer_lines(text)):
+    boxed, cued = list(_BOXED.finditer(text)), _cued(text)
+    if cued is not None and not (boxed and boxed[-1].start() >= cued[0] + len(cued[1])):
+        return _innermost(*cued)
+    for found in (boxed, _answer_lines(text)):
         if found:
-            return found[-1].start(1), found[-1].group(1)
-    if found := list(_PHRASE.finditer(text)):
-        sentence = re.split(r"(?<=[^\d\s])\.(?:\s|$)|(?<=\d)\.(?:\s|$)|\n", found[-1].group(1))[0]
-        return found[-1].start(1), sentence
-    return None
+            return _innermost(found[-1].start(1), found[-1].group(1))
+    said: tuple[int, str] | None = None
+    for found in _PHRASE.finditer(text):
+        if said is None or found.start() >= said[0] + len(said[1]):  # not within the sentence before
+            said = found.start(1), _sentence(found.group(1))
+    return None if said is None else _innermost(*said)
+
+
+def _cued(text: str) -> tuple[int, str] | None:
+    """The line behind the last cue that has something behind it."""
+    end = len(text.rstrip("# \t\n"))
+    cue = text.rfind(ANSWER_CUE, 0, end)
+    if cue < 0:
+        return None
+    rest = text[cue + len(ANSWER_CUE) : end].lstrip()
+    return end - len(rest), rest.split("\n")[0]
+
+
+def _innermost(begin: int, raw: str) -> tuple[int, str]:
+    """What a raw answer holds, where it is itself in a form that answers come in."""
+    if boxed := list(_BOXED.finditer(raw)):
+        return begin + boxed[-1].start(1), boxed[-1].group(1)
+    again = _AGAIN.match(raw)
+    return (begin, raw) if again is None else (begin + again.end(), raw[again.end() :])
+
+
+def _sentence(text: str) -> str:
+    """Up to the first period that ends a sentence: not one behind a title or an initial."""
+    for period in _PERIOD.finditer(text):
+        before, after = text[: period.start()], text[period.end() :]
+        first = _FIRST_INITIAL.search(before) and re.match(r"[A-Z]\.", after)
+        if not (first or _TITLE.search(before) or (_INITIAL.search(before) and after[:1].isupper())):
+            return before
+    return text
 
 
 def _answer_lines(text: str) -> list[re.Match[str]]:
@@ -109,20 +151,23 @@ def meaning(answer: str) -> str:
     beside it a number is a part of that), or else the words."""
     if (letter := _letter(answer)) is not None:
         return letter
-    numbers = _NUMBER.findall(_plain_numbers(answer.rpartition("=")[2]))
+    numbers = _numbers(answer.rpartition("=")[2])
     return normalise(answer, Grader.NUMBER if len(numbers) == 1 and not _NAME.search(answer) else Grader.ALIAS)
 
 
 def names(answer: str, alias: str) -> bool:
     """Whether an answer in a few words gives an alias: as whole words ("gin" is not in "original"), not as part of a longer
-    name ("Mexico" is not in "New Mexico", nor "Henry" in "Henry 8"), and without a hedge ("Paris or London")."""
+    name ("Mexico" is not in "New Mexico", nor "Henry" in "Henry 8"), without a hedge ("Paris or London") or a denial ("anything
+    but Paris"), and not in a list of guesses."""
     words, wanted = _WORD.findall(_fold(answer)), _WORD.findall(_fold(alias))
     flat, flat_wanted = [w.casefold() for w in words], [w.casefold() for w in wanted]
-    if not flat_wanted or _HEDGES & (set(flat) - set(flat_wanted)):
+    listed = max(_MOST_PARTS, wanted.count(",") + 1) < words.count(",") + 1
+    if not flat_wanted or listed or _HEDGES & (set(flat) - set(flat_wanted)):
         return False
     ends = ((i, i + len(wanted)) for i in range(len(words) - len(wanted) + 1))
     return any(
         flat[begin:end] == flat_wanted
+        and not _DENIALS & set(flat[:begin])
         and not _longer(wanted[0], words[:begin][-2:][::-1])
         and not _longer(wanted[-1], words[end:][:2])
         for begin, end in ends
@@ -142,12 +187,16 @@ def normalise(answer: str, grader: Grader) -> str:
 
 def to_number(text: str) -> Fraction | None:
     """The last number of a text, or None if there is none. Signs, commas, decimals, exponents, fractions, mixed numbers and
-    LaTeX fractions are read; units, currency and the percent sign are passed over (50% is 50). A number of more than 1,000
-    characters or beyond 1e999 is None."""
-    found = list(_NUMBER.finditer(_plain_numbers(text)))
+    LaTeX fractions are read; units (``m^2`` too), currency, the percent sign (50% is 50) and a remark in parentheses at the end
+    are passed over. A number that is denied ("not 5") or one of two ("4 or 5") is None, and so is one of more than 1,000
+    characters or beyond 1e999."""
+    found = _numbers(text)
     if not found:
         return None
     last = found[-1]
+    before = last.string[: last.start()]
+    if _DENIED.search(before) or (len(found) > 1 and re.fullmatch(r"\s*or\s*", last.string[found[-2].end() : last.start()])):
+        return None
     if len(last[0]) > _MOST_CHARACTERS or int(last["power"] or 0) > _MOST_POWER:
         return None
     try:
@@ -155,6 +204,14 @@ def to_number(text: str) -> Fraction | None:
     except ZeroDivisionError:
         return None
     return size if last["sign"] in (None, "+") else -size
+
+
+def _numbers(text: str) -> list[re.Match[str]]:
+    """The numbers of a text, without those of its units and of a remark at its end."""
+    plain = _plain_numbers(text)
+    kept = _REMARK.sub("", plain)
+    found = list(_NUMBER.finditer(kept)) or list(_NUMBER.finditer(plain))
+    return [m for m in found if not _UNIT_BEFORE.search(m.string[: m.start()])] or found
 
 
 def _plain_numbers(text: str) -> str:
@@ -191,7 +248,7 @@ def _longer(edge: str, beside: list[str]) -> bool:
 
 
 def _clean(answer: str) -> str | None:
-    stripped = answer.strip().rstrip(".").strip()
+    stripped = answer.strip(" \t\n*").rstrip(".").strip(" \t\n*")
     return stripped or None
 
 

@@ -1,6 +1,6 @@
 """Stated confidences are not read: what a question or a model says about how sure one may be is no evidence of it.
 
-A statement such as ``Conf: 1.0``, ``confidence is 90%`` or ``Certainty = 0.3`` is left out of what the estimator reads, so
+A statement such as ``Conf: 1.0``, ``Confidence (0-100): 90%`` or ``I am 99% sure`` is left out of what the estimator reads, so
 that no number written there can move a score. The text itself, and what the base model reads, stay as they are.
 """
 
@@ -12,9 +12,11 @@ from dataclasses import replace
 
 from estimator.types import Answer, Segment, Tokens
 
+_NUMBER = r"[-+]?[.,]?\d+(?:[.,]\d+)*"
 CLAIM = re.compile(
-    r"\b(?:conf(?:idence)?|certainty)\b(?:[ \t]+(?:level|score|value|is|of|at))*"
-    r"[ \t]*[:=]?[ \t]*[-+]?[.,]?\d+(?:[.,]\d+)*(?:[ \t]*%)?",
+    r"\b(?:conf(?:idence)?|certainty)\b(?:[ \t]+(?:level|score|value|is|of|at|about|around|roughly))*"
+    rf"(?:[ \t]*\([^()\n]{{0,20}}\))?(?:[ \t*]*[:=]\s{{0,3}})?[ \t*~]*{_NUMBER}(?:[ \t]*%)?"
+    r"|(?<![\d.,])\d{1,9}(?:[.,]\d{1,9})?[ \t]*(?:%|percent)[ \t]*(?:conf(?:ident|idence)|certain(?:ty)?|sure)\b",
     re.IGNORECASE,
 )
 
@@ -38,7 +40,7 @@ def without_claims(answer: Answer, decode: Callable[[Sequence[int]], str]) -> An
 
 def _kept(token_ids: Tokens, decode: Callable[[Sequence[int]], str]) -> list[bool]:
     """Per token whether it lies outside every statement; one that a statement only touches is part of it."""
-    pieces = [decode([i]) for i in token_ids]
+    pieces = _pieces(token_ids, decode)
     text = "".join(pieces)
     inside = bytearray(len(text))
     for match in CLAIM.finditer(text):
@@ -48,6 +50,17 @@ def _kept(token_ids: Tokens, decode: Callable[[Sequence[int]], str]) -> list[boo
         kept.append(not any(inside[begin : begin + len(piece)]))
         begin += len(piece)
     return kept
+
+
+def _pieces(token_ids: Tokens, decode: Callable[[Sequence[int]], str]) -> list[str]:
+    """What each token adds to the text. Some tokenizers drop the space before a token that stands alone: then it is what the
+    text has beyond that of the tokens before."""
+    pieces = [decode([i]) for i in token_ids]
+    if "".join(pieces) == decode(token_ids):
+        return pieces
+    ends = [len(decode(token_ids[: i + 1])) for i in range(len(token_ids))]
+    text = decode(token_ids)
+    return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 def _cut(segment: Segment, kept: Sequence[bool]) -> Segment:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from estimator.artefacts import CARD, Card, identity, model_hash, prompt_hash
+from estimator.artefacts import CARD, COMBINER, Card, identity, model_hash, prompt_hash
+from estimator.calibration import read_combiner
 from estimator.engines.client import ServerClient
 from estimator.engines.vllm import VllmEngine
 from estimator.engines.vocabulary import Vocabulary, read_vocabulary
@@ -157,6 +158,11 @@ def _check(card: Card, vocabulary: Vocabulary, folder: Path, files: Path) -> tup
         raise LoadError(f"the estimator at {files} is read by {card.technique}, which a server does not offer: use it locally")
     if prompt_hash(vocabulary.tokenizer, card.technique) != card.prompt_hash:
         raise LoadError(f"the estimator at {files} was trained on another prompt form: train it again for this version")
+    if (files / COMBINER).is_file():
+        combiner = read_combiner(files / COMBINER)
+        of_adapter = card.adapter_hash in (None, combiner.adapter_hash)
+        if combiner.base_hash != card.base_hash or not of_adapter:
+            raise LoadError(f"the combination in {files} was fitted on another estimator than its card is of: get both again")
     if not list(folder.glob("*.safetensors")):
         return (NOT_COMPARED.format(folder.name),)
     if model_hash(folder) != card.base_hash:

@@ -11,6 +11,7 @@ from estimator.answers import is_correct
 from estimator.baselines import baselines
 from estimator.baselines.base import Baseline, BaselineError, Case, written
 from estimator.baselines.deepconf import REDUCTIONS, groups
+from estimator.baselines.first_prob import FirstProb
 from estimator.baselines.leco import step_score
 from estimator.baselines.multi_step import MultiStep, StepStatements
 from estimator.baselines.pool import Draws, SamplePool
@@ -304,3 +305,27 @@ def test_verb_reads_the_number_and_silence_is_no_confidence() -> None:
     assert Verb(Stating(speaker)).score([case, case]).values == pytest.approx([0.9, UNSTATED])
     with pytest.raises(ValueError, match="insert"):
         Stating(speaker, verb_prompt="How sure?")
+
+
+def test_a_step_without_a_number_does_not_take_one_from_the_next_step() -> None:
+    speaker = Speaker("", " 80%")
+    answer = steps(speaker, "He has 3.\n\n", "4 more make 7.\n\n")
+    statements = StepStatements(Stating(speaker, PLAIN, PLAIN))
+    assert statements.of([Case(Question("Q"), answer, True)])[0][0] == [None, 0.8]
+
+
+class Lettered(ScriptedEngine):
+    """Its next token is a letter: B with 0.8, every other character with 0.1."""
+
+    def next_logprobs(self, prefixes: Any, token_ids: Any) -> Any:
+        return np.log([[0.8 if chr(i) in "Bb" else 0.1 for i in token_ids] for _ in prefixes])
+
+
+@pytest.mark.parametrize("said", ["#### B", "#### (B)", "#### **B**", "#### (b)", "The answer is: (B) closet"])
+def test_first_prob_of_a_choice_is_the_share_of_its_letter_wherever_it_stands(said: str) -> None:
+    engine = Lettered({})
+    question = Question("Where?\nA. sea\nB. closet\nC. moon", ("B",), Grader.CHOICE)
+    case = Case(question, steps(engine, "It is dry.\n\n", said), True)
+    assert FirstProb(engine).score([case]).values == pytest.approx([0.8])
+    text = Case(question, steps(engine, "#### closet"), True)
+    assert FirstProb(engine).score([text]).values == pytest.approx([1.0])  # as it was written

@@ -7,13 +7,14 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 from tenacity import wait_none
 
 from estimator.engines import client as client_module
 from estimator.engines.base import EngineUnreachable
 from estimator.engines.client import BAD_REPLIES, ServerClient
-from estimator.engines.replies import BadReply, PassingFailure, parse_object
+from estimator.engines.replies import BadReply, PassingFailure, named_failures, parse_object
 from estimator.engines.room import Room
 from estimator.served import connect
 
@@ -75,6 +76,45 @@ def test_bad_replies_are_counted_apart_from_the_time_that_a_server_is_away(monke
         client.run(client._patiently(once))
     assert len(list(asked)) == 99 - BAD_REPLIES
     client.close()
+
+
+def test_who_waits_for_its_turn_has_all_its_patience_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "BACKOFF", wait_none())
+    client = ServerClient("http://127.0.0.1:9", concurrency=1, patience=0.3)
+
+    async def ask(attempts: list[Exception | str]) -> object:
+        async def once() -> object:
+            await asyncio.sleep(0.05)
+            if isinstance(end := attempts.pop(0), Exception):
+                raise end
+            return end
+
+        return await client._patiently(once)
+
+    async def all_at_once() -> list[object]:
+        return await asyncio.gather(*(ask([PassingFailure("busy"), "done"]) for _ in range(8)))
+
+    assert client.run(all_at_once()) == ["done"] * 8
+    client.close()
+
+
+@pytest.mark.parametrize("address", ["http://host:abc", "http://[::1", "http://host:99999999"])
+def test_what_is_no_address_is_said_and_leaves_nothing_running(address: str) -> None:
+    before = threading.active_count()
+    with pytest.raises(EngineUnreachable, match="base-url"):
+        ServerClient(address)
+    assert threading.active_count() == before
+
+
+def test_a_proxy_that_cannot_be_used_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with pytest.raises(EngineUnreachable, match="proxies"):
+        ServerClient("http://127.0.0.1:9")
+
+
+def test_a_proxy_that_refuses_is_a_failure_that_may_pass() -> None:
+    with pytest.raises(PassingFailure, match="proxy"), named_failures("http://127.0.0.1:9"):
+        raise httpx.ProxyError("407 Proxy Authentication Required")
 
 
 def test_a_room_holds_no_more_than_its_size() -> None:

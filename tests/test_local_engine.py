@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from estimator.engines import decode, local, network
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling
 from estimator.engines.decode import Decoder
 from estimator.engines.local import LocalEngine, split
@@ -62,8 +64,8 @@ def test_a_sample_does_not_depend_on_its_company(tiny: Any, requests: list[Sampl
 def as_on_a_gpu(engine: LocalEngine) -> LocalEngine:
     """The engine with the passes of fixed shapes that a GPU records, here without being recorded."""
     engine.decoder = Decoder(engine.model, engine.vocabulary.end_ids, engine.table, engine.decoder.max_rows, fixed=True)
-    for network in filter(None, (engine._base, engine._reads)):
-        network.extension = Extension(network.net, network.head)
+    for read in filter(None, (engine._base, engine._reads)):
+        read.extension = Extension(read.net, read.head)
     return engine
 
 
@@ -320,6 +322,72 @@ def test_a_prefix_is_computed_once_for_all_its_samples(tiny: Any, requests: list
     engine = engine_of(tiny, max_rows=5)
     engine.sample(requests, Sampling(max_tokens=5))
     assert engine.usage.prefilled == sum(len(r.prefix) for r in requests)
+
+
+def test_prefixes_computed_together_hold_no_more_than_their_bound_with_padding(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, passes = engine_of(tiny), []
+    computed = engine._base.batch
+
+    def watched(prefixes: Any) -> Any:
+        passes.append(len(prefixes) * max(map(len, prefixes)))
+        return computed(prefixes)
+
+    monkeypatch.setattr(engine._base, "batch", watched)
+    monkeypatch.setattr(decode, "PREFILL_TOKENS", 400)
+    asked = [SampleRequest((5,) * 300), *(SampleRequest((6, *range(7, 7 + n))) for n in range(10, 40))]
+    engine.sample(asked, Sampling(max_tokens=3))
+    assert max(passes) <= 400 and len(passes) < 10
+
+
+def test_where_memory_is_short_fewer_rows_are_written_at_once(
+    tiny: Any, requests: list[SampleRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, sampling = as_on_a_gpu(engine_of(tiny)), Sampling(max_tokens=12)
+    room = engine.decoder.slots
+
+    def small(rows: int, *shape: Any) -> Any:
+        if rows > most:
+            raise torch.OutOfMemoryError("out of memory")
+        return room(rows, *shape)
+
+    monkeypatch.setattr(engine.decoder, "slots", small)
+    most = 9
+    few = engine.sample(requests, sampling)
+    assert engine.decoder.max_rows == 8
+    assert few == engine_of(tiny, max_rows=8).sample(requests, sampling)
+    most = 0
+    with pytest.raises(EngineError, match="memory"):
+        engine.sample(requests, sampling)
+
+
+def test_a_text_is_read_in_blocks(tiny: Any, requests: list[SampleRequest], monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the logits of a long one do not all exist at once."""
+    engine = with_adapter(tiny)
+    prefixes, text = [r.prefix for r in requests], (requests[0].prefix, tuple(range(20, 60)))
+
+    def read() -> list[Any]:
+        stats = engine.token_statistics([text])[0]
+        return [*astuple(stats), *engine.levels(prefixes), *engine.next_logprobs(prefixes, [5, 6, 7]).tolist()]
+
+    whole, blocks = read(), []
+    monkeypatch.setattr(network, "HEAD_ROWS", 7)
+    monkeypatch.setattr(local, "HEAD_ROWS", 7)
+    for net in (engine._base, engine._reads):
+        assert net is not None
+        net.head = watching(net.head, blocks)
+    for a, b in zip(read(), whole, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    assert max(blocks) == 7 and sum(blocks) == 40 + 2 * len(prefixes)
+
+
+def watching(head: Any, rows: list[int]) -> Any:
+    def watched(states: torch.Tensor) -> torch.Tensor:
+        rows.append(len(states))
+        return head(states)
+
+    return watched
 
 
 def test_a_prefix_beyond_the_context_is_refused(tiny: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from estimator.answers import is_correct
+from estimator.artefacts import COMBINER
 from estimator.engines.base import ContextTooLong, EngineUnreachable, NextToken, SampleRequest, Sampling, capable
 from estimator.engines.client import ServerClient
 from estimator.engines.vllm import VllmEngine
@@ -156,6 +158,17 @@ def test_a_wrong_name_says_what_the_server_has(server_url: str, model: str, esti
     client = ServerClient(server_url)
     with pytest.raises(LoadError, match="embedded|finece"):
         load_served(client, model, estimator)
+    client.close()
+
+
+def test_a_combination_of_another_estimator_is_refused(server_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "estimator"
+    shutil.copytree(embedded_dir() / "adapter", folder)
+    combiner = json.loads((folder / COMBINER).read_text())
+    (folder / COMBINER).write_text(json.dumps(combiner | {"adapter_hash": "0" * 16}))
+    client = ServerClient(server_url)
+    with pytest.raises(LoadError, match="another estimator"):
+        load_served(client, "embedded", f"finece={folder}")
     client.close()
 
 

@@ -25,7 +25,8 @@ class StepStatements:
         out = []
         for case in cases:
             text, tokens = self._known[case.question.text, case.answer.token_ids]
-            out.append(([stated(part) for part in text.split(CUE)[1:]], tokens))
+            behind = (part.partition("\n")[0] for part in text.split(CUE)[1:])  # what follows is the next step
+            out.append(([stated(line) for line in behind], tokens))
         return out
 
     def _ask(self, steps: Sequence[tuple[str, Answer]]) -> None:

@@ -37,9 +37,9 @@ class ServerClient:
     """JSON requests to ``base_url`` (with or without ``/v1``).
 
     ``timeout`` bounds the wait for the next byte, ``patience`` all attempts of one request together (both seconds; a few bad
-    replies end it sooner); ``concurrency`` bounds the requests under way, of which an answer that is written as a stream is one
-    to its end: leave room for scores beside them. Raises ``EngineUnreachable`` where the server does not do its part or the key
-    is none, and ``EngineError`` where the request is refused for what it asks.
+    replies end it sooner), from when its turn comes. ``concurrency`` bounds the requests under way, of which an answer that is
+    written as a stream is one to its end: leave room for scores beside them. Raises ``EngineUnreachable`` where the server does
+    not do its part or the key is none, and ``EngineError`` where the request is refused for what it asks.
     """
 
     def __init__(
@@ -54,13 +54,14 @@ class ServerClient:
         self.base_url, self.address = _root(base_url)
         self.patience = patience
         self._headers = _authorization(api_key)
+        self._room = asyncio.Semaphore(concurrency)
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS), pool=None)
         self._limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+        self._http = self._opened()
         self._gate, self._closed = threading.Lock(), False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="model-server", daemon=True)
         self._thread.start()
-        self._http = self.run(self._open())
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for a coroutine on the client's own loop; an interruption of the wait cancels it."""
@@ -140,10 +141,16 @@ class ServerClient:
             stop=lambda state: hopeless(state) or out_of_patience(state),
             reraise=True,
         )
-        return await retrying(once)
+        async with self._room:
+            return await retrying(once)
 
-    async def _open(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.base_url, headers=self._headers, timeout=self._timeout, limits=self._limits)
+    def _opened(self) -> httpx.AsyncClient:
+        """EngineUnreachable for an address or a proxy (from the environment) that cannot be used."""
+        try:
+            return httpx.AsyncClient(base_url=self.base_url, headers=self._headers, timeout=self._timeout, limits=self._limits)
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            reason = f"{self.address} cannot be asked ({error})"
+            raise EngineUnreachable(f"{reason}: check --base-url and the proxies that the environment names") from error
 
     async def _shut(self) -> None:
         mine = asyncio.current_task()
@@ -180,8 +187,12 @@ def _error(state: RetryCallState) -> BaseException | None:
 def _root(base_url: str) -> tuple[str, str]:
     """The address without ``/v1`` at its end, and as it may be shown, without a password in it. EngineUnreachable where it
     is no address."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket without its other one
+        usable = False
+    if not usable:
         raise EngineUnreachable(f"{base_url!r} is no server address: give --base-url as http://HOST:PORT")
     root = base_url.rstrip("/").removesuffix("/v1")
     return root, root.replace(parts.netloc, parts.netloc.rpartition("@")[2], 1)

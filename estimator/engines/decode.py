@@ -75,6 +75,14 @@ class Decoder:
         made = Slots if self.rooms is None else self.rooms.room
         return made(rows, columns, tokens, like, self.width)
 
+    def fewer_rows(self) -> bool:
+        """Write half as many rows at once from here on, and give back what was kept for more; False where there is one."""
+        if self.max_rows == 1:
+            return False
+        self.max_rows //= 2
+        self.rooms = None if self.rooms is None else Rooms(self.device)
+        return True
+
     def step(self, slots: Slots, num: int) -> None:
         """Read the last token of the first ``num`` rows: their keys and values, hidden states and next logits."""
         cache = slots.cache
@@ -191,14 +199,13 @@ class Batch:
     def _prefix(self, tokens: Tokens) -> Prefix:
         """A computed prefix; those that will be wanted next are computed with it, as one batch."""
         if tokens not in self.ready:
-            wanted, size = [tokens], len(tokens)
+            wanted = [tokens]
             for row in reversed(self.waiting):
                 if row.prefix == wanted[-1] or row.prefix in self.ready:
                     continue
-                if size + len(row.prefix) > PREFILL_TOKENS:
+                if (len(wanted) + 1) * len(tokens) > PREFILL_TOKENS:  # the rows behind it are no longer, and padded to it
                     break
                 wanted.append(row.prefix)
-                size += len(row.prefix)
             self.ready.update(zip(wanted, self.compute(wanted), strict=True))
         return self.ready[tokens]
 

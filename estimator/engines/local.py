@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from estimator.engines.base import STOPPED, ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
 from estimator.engines.beside import CannotFork, SegmentsAhead, Writer, WritingProcess, can_fork, computing_with
 from estimator.engines.decode import Compute, Decoder
-from estimator.engines.network import Network, in_threads
+from estimator.engines.network import HEAD_ROWS, Network, in_threads
 from estimator.engines.vocabulary import WithVocabulary, vocabulary_of
 from estimator.types import Segment, Tokens
 
@@ -123,8 +123,10 @@ class LocalEngine(WithVocabulary):
 
     @torch.inference_mode()
     def next_logprobs(self, prefixes: Sequence[Tokens], token_ids: Sequence[int]) -> NDArray[np.float64]:
-        logp = self._base.head(self._last_states(prefixes)).float().log_softmax(-1)
-        return logp[:, list(token_ids)].double().cpu().numpy()
+        named = list(token_ids)
+        blocks = self._last_states(prefixes).split(HEAD_ROWS)
+        logprobs = [self._base.head(states).float().log_softmax(-1)[:, named] for states in blocks]
+        return torch.cat(logprobs).double().cpu().numpy()
 
     def hidden_states(self, prefixes: Sequence[Tokens]) -> NDArray[np.float64]:
         return self._last_states(prefixes).double().cpu().numpy()
@@ -142,10 +144,13 @@ class LocalEngine(WithVocabulary):
             if len(set(prefixes)) <= FEW_PREFIXES:
                 with self._threads_left():
                     computed = adapter.cached(prefixes)
-                logits = torch.stack([p.logits for p in computed]) if computed else torch.zeros(0, 1)
+                blocks = [p.logits[None] for p in computed]
             else:
-                logits = adapter.head(adapter.last_states(prefixes)).float()
-        read = logits[:, self.level_ids].softmax(-1)
+                blocks = (adapter.head(states).float() for states in adapter.last_states(prefixes).split(HEAD_ROWS))
+            logits = torch.cat(
+                [torch.zeros(0, len(self.level_ids), device=adapter.device), *(b[:, self.level_ids] for b in blocks)]
+            )
+        read = logits.softmax(-1)
         if not read.isfinite().all():
             raise EngineError("the estimator's readout is not finite: its weights are damaged or do not fit the base model")
         return [tuple(row) for row in read.tolist()]
@@ -186,6 +191,20 @@ class LocalEngine(WithVocabulary):
         self._pooled = {}
 
     def _run(self, requests: Sequence[SampleRequest], sampling: Sampling, stopped: Callable[[], bool]) -> list[list[Segment]]:
+        """With fewer rows at once where the device's memory does not hold so many; what comes of it is the same."""
+        while True:
+            try:
+                return self._decoded(requests, sampling, stopped)
+            except torch.OutOfMemoryError as error:
+                if not self.decoder.fewer_rows():
+                    raise EngineError(
+                        f"{self.name} does not fit the memory of its device with an answer of {sampling.max_tokens} tokens: "
+                        f"allow fewer, or serve it with vLLM"
+                    ) from error
+
+    def _decoded(
+        self, requests: Sequence[SampleRequest], sampling: Sampling, stopped: Callable[[], bool]
+    ) -> list[list[Segment]]:
         distinct = dict.fromkeys(r.prefix for r in requests)
         compute: Compute = self._base.batch
         keep = self._base.cache.put if sum(r.n for r in requests) <= FEW_PREFIXES else None

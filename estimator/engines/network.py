@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
+from itertools import chain
 from typing import Any, TypeVar
 
 import torch
@@ -23,6 +25,7 @@ from estimator.types import Tokens
 Result = TypeVar("Result")
 HEAD_TOLERANCE = 1e-3  # of the largest logit; both sides multiply the same states by the same layer
 HEAD_PROBES = 16
+HEAD_ROWS = 512  # tokens whose logits exist at the same time: of a large vocabulary each takes half a megabyte
 
 
 class Network:
@@ -120,7 +123,9 @@ class Network:
             for row, i in enumerate(chunk):
                 written = slice(len(texts[i][0]), len(whole[i]))
                 before = hidden[row, written.start - 1 : written.stop - 1]
-                out[i] = _statistics(self.head(before).float(), torch.tensor(whole[i][written], device=self.device))
+                chosen = torch.tensor(whole[i][written], device=self.device)
+                blocks = zip(before.split(HEAD_ROWS), chosen.split(HEAD_ROWS), strict=True)
+                out[i] = _joined([_statistics(self.head(states).float(), tokens) for states, tokens in blocks])
 
         self._each(read, _chunks(whole))
         return [out[i] for i in range(len(whole))]
@@ -189,6 +194,11 @@ def _statistics(logits: torch.Tensor, chosen: torch.Tensor) -> TokenStats:
         best.mean(-1),
     )
     return TokenStats(*(tuple(column.tolist()) for column in columns))
+
+
+def _joined(parts: Sequence[TokenStats]) -> TokenStats:
+    """The statistics of tokens that follow one another."""
+    return TokenStats(*(tuple(chain.from_iterable(columns)) for columns in zip(*map(astuple, parts), strict=True)))
 
 
 def _stacked(past: DynamicCache) -> tuple[torch.Tensor, torch.Tensor]:

@@ -44,6 +44,8 @@ def named_failures(base_url: str) -> Iterator[None]:
         raise PassingFailure(f"nothing answers at {base_url} ({_reason(error)}): start it with controller serve") from error
     except httpx.TimeoutException as error:
         raise PassingFailure(f"{base_url} accepted the request and then said nothing: see its log") from error
+    except httpx.ProxyError as error:
+        raise PassingFailure(f"the proxy in front of {base_url} refuses the request ({_reason(error)}): see its log") from error
     except (httpx.RemoteProtocolError, httpx.NetworkError) as error:
         raise PassingFailure(f"{base_url} broke off in the middle of its reply ({_reason(error)}): see its log") from error
     except (httpx.DecodingError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:

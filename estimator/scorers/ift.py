@@ -106,9 +106,10 @@ class StatedText:
         engine, width = self.engine, max(map(len, requests))
         ids = torch.tensor([[*[0] * (width - len(r)), *r] for r in requests], device=engine.model.device)
         seen = torch.tensor([[*[0] * (width - len(r)), *[1] * len(r)] for r in requests], device=engine.model.device)
-        drawn: dict[str, Any] = {"do_sample": False}
+        # Whatever the model's own generation_config.json asks for (Qwen's penalises repetition), as the paper draws it.
+        drawn: dict[str, Any] = {"do_sample": False, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0}
         if temperature:
-            drawn = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+            drawn |= {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0, "min_p": None}
         written = engine.reader.generate(
             input_ids=ids, attention_mask=seen, max_new_tokens=MOST_TOKENS, pad_token_id=engine.end_id, **drawn
         )
