@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import math
@@ -17,15 +18,18 @@ from hypothesis import strategies as st
 from estimator import metrics
 from estimator.baselines.base import Case
 from estimator.positions import Position, PositionKind, break_table, cut, recut
-from estimator.types import Answer, Question, Segment, StopReason
+from estimator.types import Answer, Grader, Question, Segment, StopReason
 from training.evaluation.cases import PLACES, Cases, spread
 from training.evaluation.intervals import auroc_figure, draw_weights, drawn_auroc, ece_figure, mean_figure, percentiles
 from training.evaluation.methods import Measured, recalibrate
-from training.evaluation.plan import QUICK
+from training.evaluation.ours import own_methods
+from training.evaluation.plan import QUICK, Plan
 from training.evaluation.rows import COLUMNS, row
+from training.evaluation.run import _asked
 from training.evaluation.splits import TooFew, from_questions, generated
 from training.evaluation.store import Store
 from training.evaluation.tables import drift, look_ahead
+from training.evaluation.tables.accuracy import _vote
 from training.evaluation.tables.main import floor
 from training.evaluation.tables.positions import token_ratios
 from training.labelling import Sampled
@@ -146,6 +150,31 @@ def test_a_row_has_every_column_in_order_and_no_number_that_is_none() -> None:
 def test_the_floor_is_the_ece_of_outcomes_drawn_from_the_confidences() -> None:
     assert floor(np.array([0.0, 1.0] * 50)) == 0
     assert floor(np.full(20, 0.5)) > floor(np.full(2000, 0.5)) > 0
+
+
+def test_the_same_questions_with_another_reference_are_another_evaluation() -> None:
+    splits = generated(Plan(per_kind=2, learn=2, platt=2, more=0, study=0))
+    first = splits.learn[0]
+    for changed in (replace(first, answers=("5",)), replace(first, kind="other"), replace(first, grader=Grader.CHOICE)):
+        assert _asked(replace(splits, learn=(changed, *splits.learn[1:]))) != _asked(splits)
+
+
+def test_an_answer_that_was_cut_off_has_no_vote() -> None:
+    def said(text: str, stop: StopReason, correct: bool) -> Sampled:
+        answer = Answer((9,), (Segment((1, 2), (-0.1, -0.2), (0.5, 0.5), stop),))
+        return Sampled(Question("q", ("12",), Grader.NUMBER), answer, correct, text)
+
+    cut_off, whole = said("#### 1", StopReason.LENGTH, False), said("#### 12", StopReason.END, True)
+    assert _vote([cut_off, cut_off, whole], np.ones(3)) is whole
+    assert _vote([cut_off, whole, said("#### 12.0", StopReason.END, True)], np.ones(3)) is whole
+
+
+def test_signals_that_were_not_fitted_for_a_state_are_not_asked_there(embedded: Any) -> None:
+    scorer: Any = copy.copy(embedded.scorer)
+    fitted = {k: v for k, v in scorer.combiner.signals.items() if k != "partial"}
+    scorer.combiner = scorer.combiner.model_copy(update={"signals": fitted})
+    [alone] = [m for m in own_methods(scorer) if m.name == "signals"]
+    assert alone.states == {"complete"}
 
 
 TREE = [0.4, 0.2, 0, [[0.8, 0.1, 5, [[1.0, 0.3, 3, []]]], [0.6, 0.5, 7, []]]]

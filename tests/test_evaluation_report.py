@@ -16,7 +16,7 @@ from estimator.types import Answer, Question, Segment, StopReason
 from training.evaluation.cases import Cases, spread
 from training.evaluation.methods import Measured
 from training.evaluation.rows import row
-from training.evaluation.tables import accepted, curves, drift
+from training.evaluation.tables import accepted, curves, drift, look_ahead
 from training.evaluation.tables.main import table_rows
 from training.labelling import Sampled
 from training.report import write_report
@@ -29,12 +29,16 @@ from training.report.tables import all_tables
 HOSTILE = "<script>alert(1)</script>|\x1b[31m"
 
 
-def cases(kinds: tuple[str, ...] = ("arithmetic", "fact")) -> Cases:
+def cases(
+    kinds: tuple[str, ...] = ("arithmetic", "fact"), right: float = 0.5, paragraphs: int = 3, questions: int = 80
+) -> Cases:
+    """Answers of at most ``paragraphs`` paragraphs before the last, of which the share ``right`` ended right."""
     made = []
     for i in range(80):
-        stops = [StopReason.POSITION] * (i % 3 + 1) + [StopReason.END]
+        stops = [StopReason.POSITION] * (min(i % 3 + 1, paragraphs)) + [StopReason.END]
         parts = tuple(Segment((1, 2), (-0.1, -0.2), (0.5, 0.5), stop) for stop in stops)
-        made.append(Sampled(Question(f"question {i}", kind=kinds[i % len(kinds)]), Answer((9,), parts), i % 8 < 4))
+        asked = Question(f"question {i % questions}", kind=kinds[i % len(kinds)])
+        made.append(Sampled(asked, Answer((9,), parts), i % 8 < 8 * right))
     return spread(made, [i % 3 for i in range(80)])
 
 
@@ -47,8 +51,10 @@ def measured(name: str, cases: Cases, skill: float, *, samples: bool = False, pr
     return Measured(name, "somebody 2024", probability, samples, values, values, values, tokens, tokens / 1000)
 
 
-def report(ours: float = 0.9, rival: float = 0.3, kinds: tuple[str, ...] = ("arithmetic", "fact")) -> dict[str, Any]:
-    made = cases(kinds)
+def report(
+    ours: float = 0.9, rival: float = 0.3, kinds: tuple[str, ...] = ("arithmetic", "fact"), **answers: Any
+) -> dict[str, Any]:
+    made = cases(kinds, **answers)
     methods = (
         measured("FineCE (adapter)", made, ours - 0.1),
         measured("FineCE", made, ours),
@@ -94,6 +100,26 @@ def test_the_three_files_are_written_and_the_json_is_the_report(tmp_path: Path) 
     made = report()
     assert sorted(p.name for p in write_report(made, tmp_path)) == sorted(p.name for p in tmp_path.iterdir())
     assert json.loads((tmp_path / "report.json").read_text()) == made
+
+
+@pytest.mark.parametrize("answers", [{"right": 0.0}, {"right": 1.0}, {"paragraphs": 0}, {"right": 0.0, "paragraphs": 0}])
+def test_answers_that_all_end_alike_or_have_one_paragraph_make_a_report_too(answers: dict[str, Any], tmp_path: Path) -> None:
+    made = report(**answers)
+    assert len(write_report(made, tmp_path)) == 3
+
+
+def test_a_kind_of_which_no_answer_ended_has_no_drift() -> None:
+    made = cases(("arithmetic",))
+    assert drift.change_rows("fact", measured("FineCE", made, 0.9), made, 20) == []
+    assert len(look_ahead.first_spots(Cases(()), 5)) == 0
+
+
+def test_noise_is_told_only_where_answers_are_to_different_questions() -> None:
+    def floors(questions: int) -> list[Any]:
+        rows = report(questions=questions)["rows"]
+        return [r["ece_floor"] for r in rows if (r["table"], r["kind"], r["method"]) == ("outcome", "all", "FineCE")]
+
+    assert floors(80)[0] > 0 and floors(40) == [None]
 
 
 @cache

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from controller import assemble
+from estimator.engines.base import EngineUnreachable
 from tests.cli_double import invoke, use
-from training.evaluation import plan
+from training.evaluation import plan, run
 from training.evaluation.plan import Plan
 from training.evaluation.rows import COLUMNS
 from training.evaluation.store import Store
@@ -79,6 +80,18 @@ def test_going_on_samples_nothing_again(report: dict[str, Any], stopped: tuple[P
     again = invoke("evaluate", "--out", stopped[0], "--quick", "--json")
     assert json.loads(again.stdout)["rows"] == report["rows"]
     assert embedded.engine.usage == before
+
+
+def test_a_server_that_goes_away_ends_the_run_and_is_no_method_that_is_missing(
+    patched: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def gone(*_: Any, **__: Any) -> Any:
+        raise EngineUnreachable("nothing answers")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "measure", gone)
+        result = invoke("evaluate", "--out", tmp_path / "out", "--quick")
+    assert result.exit_code == 5 and "nothing answers" in result.output
 
 
 def test_what_is_printed_is_what_is_written(report: dict[str, Any], stopped: tuple[Path, int, set[str]]) -> None:

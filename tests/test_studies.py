@@ -103,9 +103,17 @@ def test_a_kind_that_was_left_out_is_judged_beside_one_that_was_not(context: Stu
 
 
 def test_label_kinds_cost_the_same_samples(context: StudyContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds, within = [], studies._within
+
+    def watched(*arguments: Any) -> Any:
+        seeds.append(arguments[-1])
+        return within(*arguments)
+
+    monkeypatch.setattr(studies, "_within", watched)
     monkeypatch.setattr(studies, "BATCHES", dict.fromkeys(studies.BATCHES, 1))
     spent = {r["method"]: r["sampled_tokens"] for r in label_kinds(of_two_kinds(context))}
     assert spent.keys() == {"labels: one sample", "labels: algorithm 1", "labels: half of each"}
+    assert len(set(seeds)) == 4  # or the half of each would have the same samples twice
     assert all(tokens >= 800 for tokens in list(spent.values())[:2]) and spent["labels: one sample"] <= 800 + 3 * 20
 
 

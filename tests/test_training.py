@@ -21,6 +21,7 @@ from estimator.levels import LEVEL_VALUES
 from estimator.loading import LoadError, load
 from estimator.scorers.ift import TO_LEVELS, VALUES, StatedText
 from tests.training_data import FAST, WORDS, answer_to, labels_of, save_base
+from training import finetune as finetuning
 from training import held_out
 from training.checkpoints import FILE, CheckpointError
 from training.finetune import finetune
@@ -102,6 +103,24 @@ def test_a_killed_run_goes_on_to_the_same_adapter(llama: Path, technique: str, t
     weights = "adapter_model.safetensors"
     assert (tmp_path / "killed" / weights).read_bytes() == (tmp_path / "whole" / weights).read_bytes()
     assert resumed.history == whole.history and not (tmp_path / "killed" / FILE).exists()
+
+
+def test_a_run_that_stopped_early_and_was_killed_before_it_had_saved_trains_no_further(
+    llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = labels_of(AutoTokenizer.from_pretrained(llama))
+    recipe = replace(FAST, every=1, patience=1, lr=0.5, epochs=6)  # at this rate it soon gets worse
+    whole = finetune(llama, rows, tmp_path / "whole", recipe, report=silent)
+    assert whole.stopped == "early"
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(finetuning, "_save", killed)
+        finetune(llama, rows, tmp_path / "killed", recipe, report=silent)
+    resumed = finetune(llama, rows, tmp_path / "killed", recipe, resume=True, report=silent)
+    assert (resumed.steps, resumed.kept_step, resumed.history) == (whole.steps, whole.kept_step, whole.history)
 
 
 class Exact:

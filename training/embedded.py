@@ -188,6 +188,7 @@ def main() -> None:
     parser.add_argument("--gsm8k", type=Path, help="GSM8K training questions (JSONL), as examples of what it cannot do")
     args = parser.parse_args()
     labels, adapter, amounts = args.runs / LABELS, args.runs / "adapter", Amounts()
+    args.runs.mkdir(parents=True, exist_ok=True)
     for stage in args.stages:
         started = time.monotonic()
         if stage == "labels":

@@ -177,6 +177,8 @@ def _train(rank: int, job: Job) -> None:
     recipe, state = job.recipe, run.state
     started = time.monotonic() - state.seconds
     for step in range(state.step, len(run.plan)):
+        if _over(run):  # stopped early, and then killed before it had saved what it kept
+            break
         state.losses = [*state.losses[1 - RECENT :], _step(run, rank, step)]
         state.step, state.seconds = step + 1, time.monotonic() - started
         seen = None
@@ -188,8 +190,6 @@ def _train(rank: int, job: Job) -> None:
             job.report(Progress(state.step, len(run.plan), float(np.mean(state.losses)), state.seconds, seen, _over(run)))
             if seen is not None:
                 save_state(job.out, job.run, state)
-        if _over(run):
-            break
     dist.barrier()
     if rank == 0:
         _save(run)

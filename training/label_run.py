@@ -34,7 +34,7 @@ from training.label_report import label_report
 from training.labels import DATA, HELD_OUT, SCHEMA, TRAIN, read_labels, read_meta, write_labels, write_table
 
 MANIFEST, REPORT, CARD, CHUNKS = "manifest.json", "report.json", "README.md", "chunks"
-SCHEMA_VERSION = 2  # of the manifest; raised also where the same settings give other labels (2: choices are graded anew)
+SCHEMA_VERSION = 2  # of the manifest; raised also where the same settings give other labels (3: graded anew)
 PACKAGES = ("finece-controller", "torch", "transformers", "numpy", "scikit-learn", "pyarrow")
 
 

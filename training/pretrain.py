@@ -30,6 +30,8 @@ from training.precision import mixed
 from training.tasks import draw
 from training.tokenizer import END, PAD, train_tokenizer
 
+WEIGHTS = "model.safetensors"
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -176,7 +178,7 @@ def optimisers(model: LlamaForCausalLM, phase: Phase) -> list[torch.optim.Optimi
 def train(rank: int, recipe: Recipe, phase: Phase, tokenizer: PreTrainedTokenizerFast, corpus: Corpus, out: Path) -> None:
     """One rank's loop over a phase; rank 0 reports and saves. Goes on from the weights in ``out`` if there are any."""
     torch.manual_seed(phase.seed)
-    if (out / "model.safetensors").exists():
+    if (out / WEIGHTS).exists():
         model = LlamaForCausalLM.from_pretrained(out, dtype=torch.float32)
     else:
         model = LlamaForCausalLM(model_config(recipe, tokenizer))
@@ -239,6 +241,8 @@ def main() -> None:
     parser.add_argument("--phases", type=int, nargs="+", default=[0, 1, 2, 3], help="which phases to run")
     args = parser.parse_args()
     recipe, out = Recipe(), args.out
+    if 0 in args.phases and (out / WEIGHTS).exists():
+        parser.error(f"{out} holds weights already, and the first phase begins from none: name another folder for --out")
     out.mkdir(parents=True, exist_ok=True)
     if 0 in args.phases:
         tokenizer = train_tokenizer(_tokenizer_texts(recipe), recipe.vocab_size)

@@ -32,9 +32,10 @@ def split_of(key: str) -> str:
 
 
 def item_of(question_id: str) -> str:
-    """What a question of ``questions`` turns on: the item that facts and choices share, or else the question itself."""
-    item, _, _ = question_id.partition("@")
-    return question_id if item in (*KINDS, "unanswerable") else item
+    """What a question of ``questions`` turns on: the item that facts and choices share in whatever words they are asked, or
+    else the question itself."""
+    asked, _, _ = question_id.partition("@")
+    return question_id if asked in (*KINDS, "unanswerable") else facts.item_id(asked)
 
 
 @cache
@@ -71,6 +72,7 @@ def _skeleton(text: str) -> str:
 ONSETS = "b bl d dr f g gr k kl l m n p pr qu r s st t tr v w y z"
 NUCLEI = "a e i o u ai ea or an el in un"
 NAME_ENDINGS = "ia or una ek stan burg ium land o ana"
+# Of the splits that the shipped estimator learns from, and of the others: its labels hold nearly all that the first can make.
 OPEN = (
     "How can I {verb} {topic}?",
     "Write a short poem about {topic}.",
@@ -85,6 +87,42 @@ TOPICS = (
     *("old books", "the sea", "space travel", "cooking", "good manners", "taxes", "my neighbour", "history", "dreams", "cats"),
 )
 VERBS = ("improve", "understand", "enjoy", "avoid", "remember", "talk about", "learn", "stop", "plan", "fix")
+OPEN_UNSEEN = (
+    "Is it worth it to {verb} {topic}?",
+    "Tell me a joke about {topic}.",
+    "Which of my friends would like {topic} most?",
+    "Describe {topic} as if you had never heard of it.",
+    "Should I {verb} {topic} before the summer?",
+    "Let us talk about {topic}.",
+    "What would the world be like without {topic}?",
+)
+TOPICS_UNSEEN = (
+    *(
+        "patience",
+        "my sister",
+        "the news",
+        "painting",
+        "the mountains",
+        "small talk",
+        "breakfast",
+        "an old car",
+        "chess",
+        "luck",
+    ),
+    *("modern art", "the rain", "robots", "gardening", "politeness", "rent", "my boss", "poetry", "silence", "dogs"),
+)
+VERBS_UNSEEN = (
+    "give up",
+    "pay for",
+    "think about",
+    "share",
+    "postpone",
+    "practise",
+    "organise",
+    "criticise",
+    "defend",
+    "start",
+)
 
 
 def unanswerable(split: str, count: int, seed: int) -> list[Question]:
@@ -117,7 +155,9 @@ def _shuffled(split: str, rng: random.Random) -> str:
 
 
 def _open(split: str, rng: random.Random) -> str:
-    return rng.choice(OPEN).format(verb=rng.choice(VERBS), topic=rng.choice(TOPICS))
+    learnt = split in ("train", "fit")
+    forms, verbs, topics = (OPEN, VERBS, TOPICS) if learnt else (OPEN_UNSEEN, VERBS_UNSEEN, TOPICS_UNSEEN)
+    return rng.choice(forms).format(verb=rng.choice(verbs), topic=rng.choice(topics))
 
 
 def _noise(split: str, rng: random.Random) -> str:

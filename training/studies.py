@@ -115,10 +115,12 @@ def label_kinds(context: StudyContext) -> list[Row]:
     engine = local_engine(context.base, None, None, name="base", threads=context.processes)
     makers: dict[str, Make] = {"one sample": _one_sample, "algorithm 1": _algorithm_1}
     halves, rows = {}, []
-    for name, make in makers.items():
-        first, spent = _within(context, engine, make, context.questions, context.sampled // 2, context.seed)
+    for number, (name, make) in enumerate(makers.items()):
+        # Seeds of their own: the same questions under the same seed have the same samples, which a mix would count twice.
+        seed = context.seed + 2 * number
+        first, spent = _within(context, engine, make, context.questions, context.sampled // 2, seed)
         rest = context.sampled - spent
-        second, more = _within(context, engine, make, context.questions[::-1], rest, context.seed + 1)
+        second, more = _within(context, engine, make, context.questions[::-1], rest, seed + 1)
         halves[name] = (first, spent)
         made = estimator(context, f"labels-{name.replace(' ', '-')}", [*first, *second])
         rows += measured(context, "techniques", "label kinds", f"labels: {name}", made, ["all"], sampled_tokens=spent + more)

@@ -91,8 +91,10 @@ def readings(scorer: Scorer) -> list[Reading]:
 
 def own_methods(scorer: Scorer) -> list[Baseline]:
     """FineCE, and the signals that ours adds, apart."""
-    alone = [Signals(scorer)] if isinstance(scorer, CombinedScorer) else []
-    return [*readings(scorer), *alone]
+    if not isinstance(scorer, CombinedScorer):
+        return [*readings(scorer)]
+    fitted = frozenset(scorer.combiner.signals)  # fewer where the combination's questions had few answers of a state
+    return [*readings(scorer), *([Signals(scorer, states=fitted)] if fitted else [])]
 
 
 @dataclass(frozen=True)

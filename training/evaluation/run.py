@@ -14,7 +14,7 @@ from typing import Any
 from estimator.baselines import baselines
 from estimator.baselines.base import Baseline, BaselineError
 from estimator.baselines.stated import Stating
-from estimator.engines.base import Engine, EngineError
+from estimator.engines.base import Engine, EngineError, EngineUnreachable
 from estimator.engines.local import LocalEngine
 from estimator.loading import EMBEDDED, Loaded, base_dir
 from training.evaluation.cases import Cases, gather
@@ -43,7 +43,8 @@ from training.evaluation.tables import (
 )
 from training.verbal import CARD, FormatRecipe, examples, format_stating, train_format
 
-SCHEMA = 1
+SCHEMA = 1  # of the report
+STAGES = 2  # of what is kept while it is made; raised also where the same answers are graded or read otherwise
 FEW = (4,)  # samples of self-consistency, beside those of the pool: as many as our drafts and opinions take
 TABLES: dict[str, Callable[[Evidence], list[Row]]] = {
     "question, process, outcome": main.rows,
@@ -64,7 +65,7 @@ def evaluate(loaded: Loaded, splits: Splits, plan: Plan, out: Path, say: Say) ->
     """The report: ``meta`` and ``rows`` (``rows.COLUMNS`` first). What is done is kept under ``out``, so that a run that was
     stopped goes on. A server shows neither hidden states nor weights: what needs them is left out, and the report says so."""
     started = time.monotonic()
-    facts = {"hashes": loaded.hashes, "plan": asdict(plan), "questions": _texts(splits), "schema": SCHEMA}
+    facts = {"hashes": loaded.hashes, "plan": asdict(plan), "questions": _asked(splits), "stages": STAGES}
     evidence = collect(loaded, splits, plan, Store(out, facts, say))
     rows: list[Row] = []
     for name, table in TABLES.items():
@@ -94,6 +95,8 @@ def collect(loaded: Loaded, splits: Splits, plan: Plan, store: Store) -> Evidenc
         for method in (m for m in methods if m.name in names):
             try:
                 out.append(measure(method, pool, store, learn.cases, platt[0], others, name, platt[1]))
+            except EngineUnreachable:
+                raise
             except (BaselineError, EngineError) as error:  # it needs what this model or these questions do not give
                 left_out[method.name] = str(error)
                 store.say(f"{method.name} is left out: {error}")
@@ -118,8 +121,10 @@ def taught(loaded: Loaded, engine: Engine, learn: Cases, store: Store, steps: in
     return format_stating(base, adapter, threads=engine.threads)
 
 
-def _texts(splits: Splits) -> list[list[str]]:
-    return [[q.text for q in part] for part in (splits.learn, splits.platt, *splits.tests, splits.more, splits.more_platt)]
+def _asked(splits: Splits) -> list[list[Any]]:
+    """All of the questions that the figures depend on: with another reference the same answer is graded otherwise."""
+    parts = (splits.learn, splits.platt, *splits.tests, splits.more, splits.more_platt)
+    return [[[q.kind, q.text, list(q.answers), q.grader.value] for q in part] for part in parts]
 
 
 def _meta(loaded: Loaded, plan: Plan, evidence: Evidence, seconds: float) -> dict[str, Any]:
@@ -129,7 +134,7 @@ def _meta(loaded: Loaded, plan: Plan, evidence: Evidence, seconds: float) -> dic
         "estimator": loaded.estimator,
         "hashes": loaded.hashes,
         "plan": asdict(plan) | {"seeds": list(plan.seeds)},
-        "questions": dict(Counter(q.kind for test in evidence.splits.tests for q in test)),
+        "questions": dict(Counter({q.text: q.kind for test in evidence.splits.tests for q in test}.values())),
         "answers": len(evidence.cases.where("complete")),
         "unfinished": evidence.cases.unfinished,
         "methods": {m.name: m.source for m in (*evidence.methods, evidence.oracle)},

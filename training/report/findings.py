@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from training.report.select import MORE, ORACLE, PAPER, PLACES, Report, Row, is_finece, names, ours, rows
+from training.report.select import MORE, ORACLE, PAPER, PLACES, Report, Row, is_finece, names, ours, rows, whole
 
 SIGNALS = "signals"
 OF_PAPER = ("P(IK)", "First-Prob", "SuC", "Verb", "SE", "Multi-Step", "LECO")  # how its baselines' names begin
@@ -34,7 +34,7 @@ def cells(report: Report) -> Iterator[str]:
 
 def more(report: Report) -> Iterator[str]:
     """The same on more answers, where there were more questions."""
-    for r in rows(report, MORE, position="question", kind=_whole(report), method=ours(report)):
+    for r in rows(report, MORE, position="question", kind=whole(report), method=ours(report)):
         told = [*_won(report, list(_cells(report, MORE)), "costs no further token"), *_calibrated(report, MORE)]
         yield from (f"On {r['n']:,} more answers: {line}" for line in told)
 
@@ -101,7 +101,7 @@ def _read(row: Row, figure: str) -> tuple[float, float, float]:
 
 def sampling(report: Report) -> Iterator[str]:
     for place in ("question", "first", "penultimate", "complete"):
-        found = rows(report, PLACES[place][0], position=place, kind=_whole(report))
+        found = rows(report, PLACES[place][0], position=place, kind=whole(report))
         mine = next((r for r in found if r["method"] == ours(report)), None)
         sampled = [r for r in found if r.get("samples") and r["auroc"] is not None and r["method"] != ORACLE]
         rivals = [r for r in sampled if not is_finece(r["method"])]
@@ -121,7 +121,7 @@ def _cost(row: Row) -> str:
 def limit(report: Report) -> Iterator[str]:
     parts = []
     for place in ("question", "first", "penultimate"):
-        found = {r["method"]: r for r in rows(report, PLACES[place][0], position=place, kind=_whole(report))}
+        found = {r["method"]: r for r in rows(report, PLACES[place][0], position=place, kind=whole(report))}
         mine, best = found.get(ours(report)), found.get(ORACLE)
         if mine and best and mine["auroc"] is not None and best["auroc"]:
             parts.append(f"{mine['auroc'] / best['auroc']:.3f} {PLACES[place][1]}")
@@ -136,7 +136,7 @@ def calibrated(report: Report) -> Iterator[str]:
 def _calibrated(report: Report, other: str | None = None) -> Iterator[str]:
     parts = []
     for place, (table, words) in PLACES.items():
-        for r in rows(report, other or table, position=place, kind=_whole(report), method=ours(report)):
+        for r in rows(report, other or table, position=place, kind=whole(report), method=ours(report)):
             perfect = "" if r["ece_floor"] is None else f" (a perfect one: {100 * r['ece_floor']:.1f} %)"
             parts.append(f"{100 * r['ece']:.1f} % {words}{perfect}")
     if parts:
@@ -144,7 +144,7 @@ def _calibrated(report: Report, other: str | None = None) -> Iterator[str]:
 
 
 def early(report: Report) -> Iterator[str]:
-    for r in rows(report, "filter", kind=_whole(report), method=ours(report)):
+    for r in rows(report, "filter", kind=whole(report), method=ours(report)):
         if r["accuracy"] is not None:
             when = "early" if r["position"] == "early" else "at the end"
             yield (
@@ -173,7 +173,7 @@ def _change(row: Row, figure: str) -> str:
 
 
 def drift(report: Report) -> Iterator[str]:
-    for r in rows(report, "drift", kind=_whole(report), method=ours(report), position="whole answer"):
+    for r in rows(report, "drift", kind=whole(report), method=ours(report), position="whole answer"):
         none = r["drift_low"] <= 0 <= r["drift_high"]
         yield (
             f"Drift over a whole answer: {r['drift']:+.3f} ({r['drift_low']:+.3f} to {r['drift_high']:+.3f}), "
@@ -189,12 +189,6 @@ def open_ended(report: Report) -> Iterator[str]:
             f"Questions without a right answer get a mean confidence of up to {worst['confidence']:.2f} ({worst['kind']}; "
             f"{100 * worst['share_above']:.0f} % above the threshold): where no answer can be right it means nothing."
         )
-
-
-def _whole(report: Report) -> str:
-    """``all`` where there are several kinds of question, else the only one."""
-    kinds = list(report["meta"]["questions"])
-    return "all" if len(kinds) > 1 else kinds[0]
 
 
 def _is_rival(row: Row) -> bool:

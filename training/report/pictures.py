@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 
 from training.report import style
-from training.report.select import ORACLE, OURS, PAPER, PLACES, Report, Row, is_finece, names, rows
+from training.report.select import ORACLE, OURS, PAPER, PLACES, Report, Row, is_finece, names, rows, whole
 
 COLOURS = {ORACLE: style.LIMIT, "signals": style.FREE, PAPER: style.PAPER, OURS: style.OURS}  # in the order of drawing
 MARKS = {OURS: "o", PAPER: "s", ORACLE: "*", "signals": "^"}
@@ -69,6 +69,8 @@ def along(report: Report) -> Any:
     for axis, method in zip(axes[0], methods, strict=True):
         for ended, (colour, dash, mark) in looks.items():
             found = rows(report, "along", method=method, ended=ended)
+            if not found:  # no answer ended so
+                continue
             x = [float(r["position"]) for r in found]
             axis.fill_between(
                 x, [r["quarter"] for r in found], [r["three_quarters"] for r in found], color=colour, alpha=0.18, lw=0
@@ -112,8 +114,11 @@ def cost(report: Report) -> Any:
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), sharey=True)
     for axis, place in zip(axes, ("first", "complete"), strict=True):
         table = PLACES[place][0]
-        kind = rows(report, table)[0]["kind"]
-        found = [r for r in rows(report, table, position=place, kind=kind) if r["auroc"] is not None]
+        found = [r for r in rows(report, table, position=place, kind=whole(report)) if r["auroc"] is not None]
+        axis.set(title=READ[place], xlabel="tokens that a score costs beyond the answer's own")
+        axis.set_xscale("symlog", linthresh=10)
+        if not found:  # all answers ended alike, or none has a paragraph before its last
+            continue
         for r in found:
             colour = COLOURS.get(
                 r["method"], style.OURS if is_finece(r["method"]) else style.SAMPLING if r.get("samples") else style.OTHER
@@ -121,8 +126,6 @@ def cost(report: Report) -> Any:
             mark = MARKS.get(r["method"], "D" if r.get("samples") else "v")
             spread = [[r["auroc"] - r["auroc_low"]], [r["auroc_high"] - r["auroc"]]]
             axis.errorbar(r["tokens"], r["auroc"], spread, color=colour, marker=mark, ms=7, lw=1)
-        axis.set_xscale("symlog", linthresh=10)
-        axis.set(title=READ[place], xlabel="tokens that a score costs beyond the answer's own")
         axis.set_xlim(-1.5, 12 * max(r["tokens"] for r in found))
         _labels(axis, found)
     axes[0].set_ylabel("AUROC")

@@ -28,6 +28,12 @@ def names(rows: Iterable[Row], column: str) -> list[str]:
     return list(dict.fromkeys(r[column] for r in rows))
 
 
+def whole(report: Report) -> str:
+    """The kind that stands for all questions: ``all`` where there are several kinds, else the only one."""
+    kinds = list(report["meta"]["questions"])
+    return "all" if len(kinds) > 1 else kinds[0]
+
+
 def ours(report: Report) -> str:
     """The name of the estimator's best form: combined, or the adapter where nothing was combined."""
     methods = report["meta"]["methods"]

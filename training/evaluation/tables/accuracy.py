@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.answers import final_answer, normalise
+from estimator.answers import normalise
 from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.loading import base_dir, local_engine
@@ -87,8 +87,8 @@ def _chosen(evidence: Evidence, asked: Sequence[Question]) -> list[dict[str, Any
     scored = VOTES * each + (time.perf_counter() - started) / len(groups)
     likely = np.array([np.mean([p for g in s.answer.segments for p in g.logprobs]) for s in flat]).reshape(sure.shape)
     ways = {
-        f"vote of {VOTES}": [_vote(evidence, g, np.ones(VOTES)) for g in groups],
-        f"vote of {VOTES}, weighted by FineCE": [_vote(evidence, g, w) for g, w in zip(groups, sure, strict=True)],
+        f"vote of {VOTES}": [_vote(g, np.ones(VOTES)) for g in groups],
+        f"vote of {VOTES}, weighted by FineCE": [_vote(g, w) for g, w in zip(groups, sure, strict=True)],
         f"surest of {VOTES} by FineCE": [g[i] for g, i in zip(groups, sure.argmax(1), strict=True)],
         f"surest of {VOTES} by mean log-probability": [g[i] for g, i in zip(groups, likely.argmax(1), strict=True)],
     }
@@ -119,20 +119,15 @@ def _surest(evidence: Evidence, group: Sequence[Sampled], sure: Sequence[float])
     return group[best], weighed[best], group
 
 
-def _vote(evidence: Evidence, group: Sequence[Sampled], weights: NDArray[np.float64]) -> Sampled:
-    """The first of the answers that together weigh most; an answer that states nothing has no vote."""
+def _vote(group: Sequence[Sampled], weights: NDArray[np.float64]) -> Sampled:
+    """The first of the answers that together weigh most; an answer that was cut off or states nothing has no vote."""
     votes: dict[str, float] = defaultdict(float)
-    stated = [_stated(evidence, s) for s in group]
-    for answer, weight in zip(stated, weights, strict=True):
-        if answer is not None:
-            votes[answer] += float(weight)
-    return group[stated.index(max(votes, key=lambda a: votes[a]))] if votes else group[0]
-
-
-def _stated(evidence: Evidence, sampled: Sampled) -> str | None:
-    written = sampled.answer.token_ids[len(sampled.answer.prompt_ids) :]
-    answer = final_answer(evidence.engine.decode(written))
-    return None if answer is None else normalise(answer, sampled.question.grader)
+    said = [stated(s.answer, s.text) for s in group]
+    ballots = [None if answer is None else normalise(answer, s.question.grader) for s, answer in zip(group, said, strict=True)]
+    for ballot, weight in zip(ballots, weights, strict=True):
+        if ballot is not None:
+            votes[ballot] += float(weight)
+    return group[ballots.index(max(votes, key=lambda a: votes[a]))] if votes else group[0]
 
 
 def _answers(

@@ -28,6 +28,8 @@ def change_rows(kind: str, m: Measured, cases: Cases, draws: int) -> list[Row]:
     changes = {"a paragraph": (m.raw[after] - m.raw[after - 1], after), "whole answer": (m.raw[ends] - m.raw[starts], ends)}
     out = []
     for position, (values, at) in changes.items():
+        if not len(at):  # all answers of this kind ran out of tokens, or have one paragraph
+            continue
         figure = mean_figure(values, cases.questions[at], draws)
         own = {"drift": figure.value, "drift_low": figure.low, "drift_high": figure.high}
         own["mean_change_size"] = float(np.abs(values).mean())

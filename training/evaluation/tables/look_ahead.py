@@ -87,7 +87,7 @@ def _plain(branch: Branch) -> Tree:
 
 def first_spots(cases: Cases, count: int) -> Indices:
     """The first ``count`` answers of each kind that have a first paragraph, by kind."""
-    return np.concatenate([cases.where("first", kind)[:count] for kind in cases.kinds]).astype(int)
+    return np.array([i for kind in cases.kinds for i in cases.where("first", kind)[:count]], int)
 
 
 def fold(tree: Tree, method: str, width: int, depth: int, alpha: float) -> float:

@@ -15,6 +15,7 @@ from training.evaluation.methods import Measured
 from training.evaluation.rows import Array, Row, calibration, ranking, row
 
 SELECTION = {"aurc": aurc, "excess_aurc": excess_aurc, "prr": prr}  # of answering the surest alone
+APART = 0.95  # questions for each answer from which answers count as independent
 PLACES_OF = {"question": ("question",), "process": ("first", "penultimate", "average"), "outcome": ("complete",)}
 
 
@@ -39,13 +40,13 @@ def table_rows(
 def figures(m: Measured, cases: Cases, at: Indices, draws: int, oracle: Array | None) -> dict[str, Any]:
     """``ece`` is against how the answers ended, ``ece_oracle`` against the oracle's shares, which are less noisy (of values
     that are no probabilities: after Platt scaling); ``ece_floor`` is what a perfectly calibrated method with these
-    confidences would show at this n (None where answers count more than once: what ends alike is noisier)."""
+    confidences would show at this n (None where many answers are to the same questions: what ends alike is noisier)."""
     outcome, questions = cases.correct[at], cases.questions[at]
     out: dict[str, Any] = {"samples": m.samples}
     if m.is_probability:
         out |= calibration(m.raw[at], outcome, questions, draws) | {"ece_equal_mass": ece_equal_mass(m.raw[at], outcome)}
-        once = len({cases.spots[i].answer for i in at}) == len(at)
-        out["ece_floor"] = floor(m.raw[at]) if once else None
+        apart = len(set(questions)) >= APART * len(at)
+        out["ece_floor"] = floor(m.raw[at]) if apart else None
     confidence = (m.raw if m.is_probability else m.platt)[at]
     if oracle is not None and oracle is not m.raw and np.isfinite((oracle[at], confidence)).all():
         out |= _against("oracle", confidence, oracle[at], questions, draws)
