@@ -43,19 +43,19 @@ class Plan:
             loaded = load_for(self.settings)
         for warning in loaded.warnings:
             screen.warn(warning)
-        if self.policy.temperature != loaded.temperature:
-            screen.warn(
-                f"the estimator was trained on answers sampled at temperature {loaded.temperature:g}: at "
-                f"{self.policy.temperature:g} its confidences are off until the policy is tuned there"
-            )
         return Run(loaded, self.policy, self.settings.seed)
 
     def load_to_decide(self) -> Run:
-        """``load``, where the policy will decide: without more second opinions than the estimator can weigh, where the policy
-        is the shipped one. UsageError where somebody asked for them."""
+        """``load``, where answers are sampled and decided on as the policy says: without more second opinions than the
+        estimator can weigh, where the policy is the shipped one. UsageError where somebody asked for them."""
         from graphs.instruments import check_opinions, weighable
 
         run = self.load()
+        if self.policy.temperature != run.loaded.temperature:
+            screen.warn(
+                f"the estimator was trained on answers sampled at temperature {run.loaded.temperature:g}: at "
+                f"{self.policy.temperature:g} its confidences are off until the policy is tuned there"
+            )
         if self.settings.policy is None and self.settings.opinions is None:
             policy = weighable(self.policy, run.loaded.scorer)
             if policy != self.policy:

@@ -25,11 +25,10 @@ AHEAD = 2  # a row that takes long holds back no more than this many times the c
 
 @dataclass(frozen=True)
 class Job:
-    """A question, where its trace goes, and its row where an earlier run made it."""
+    """A question, and where its trace goes."""
 
     asked: Asked
     trace: Path | None = None
-    row: dict[str, Any] | None = None
 
 
 FAILED = "could not be run"
@@ -38,7 +37,8 @@ FAILED = "could not be run"
 def solve_all(
     run: Run, jobs: Sequence[Job], stream: IO[str], concurrency: int = 1, written: Sequence[dict[str, Any]] = ()
 ) -> int:
-    """Answer all questions, ``concurrency`` at a time; returns how many could not be. ``written`` are the rows before them.
+    """Answer all questions, ``concurrency`` at a time; returns how many could not be. ``written`` are the rows of others,
+    which earlier runs made.
 
     A question that the engine refuses (too long, say) gets a line with ``error`` in its place and the rest goes on; a
     backend that does not answer ends it all. However it ends, every row that is finished has been written, and a line on
@@ -77,7 +77,7 @@ def _in_order(run: Run, jobs: Sequence[Job], concurrency: int) -> Iterator[dict[
         try:
             while True:
                 while len(waiting) < AHEAD * concurrency and (job := next(todo, None)) is not None:
-                    waiting.append(_known(job.row) if job.row is not None else pool.submit(_report, run, job, ending))
+                    waiting.append(pool.submit(_report, run, job, ending))
                 if not waiting:
                     return
                 report = waiting[0].result()
@@ -90,7 +90,6 @@ def _in_order(run: Run, jobs: Sequence[Job], concurrency: int) -> Iterator[dict[
             finished = [f for f in waiting if _succeeded(f)]
             _end(run, waiting, ending)
             yield from (f.result() for f in finished)
-            yield from (job.row for job in todo if job.row is not None)
             raise
 
 
@@ -102,12 +101,6 @@ def _end(run: Run, waiting: Sequence[Future[Any]], ending: threading.Event) -> N
         run.loaded.close()
 
 
-def _known(row: dict[str, Any]) -> Future[dict[str, Any]]:
-    future: Future[dict[str, Any]] = Future()
-    future.set_result(row)
-    return future
-
-
 def _succeeded(future: Future[Any]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
@@ -117,9 +110,8 @@ def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
     asked, path = job.asked, job.trace
     try:
         with ExitStack() as stack:
-            solved = run_one(
-                replace(run, loaded=run.loaded.twin()), asked.text, trace=open_trace(stack, path), show=stopped_by(ending)
-            )
+            writer = open_trace(stack, path, asked.text)
+            solved = run_one(replace(run, loaded=run.loaded.twin()), asked.text, trace=writer, show=stopped_by(ending))
             return _named(solved.report(), asked)
     except EngineUnreachable:
         raise

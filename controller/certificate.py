@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SUFFIX = ".certificate.json"
 ASSUMPTION = (
     "The questions are independent and come from the same source as those that the policy will meet (exchangeable); "
+    "they are used for this one tuning only, and start policy, seed and limits were not chosen on them; "
     "model, adapter and policy stay as recorded here; and surer answers are not wrong more often than less sure ones "
     "(used only for where the test begins)."
 )
@@ -81,7 +82,8 @@ class Tuned:
         policy = self.policy
         assert policy is not None, "a policy that did not qualify is not written"
         beside = certificate_path(out)
-        # The certificate goes first: a tuned policy should never lie there without what it rests on.
+        # The certificate goes first: a tuned policy should never lie there without what it rests on. Where the policy then
+        # cannot be written, the hash tells that the two are not of each other.
         try:
             beside.write_text(json.dumps(self.certificate(), indent=2) + "\n", encoding="utf-8")
         except OSError as e:
@@ -89,6 +91,24 @@ class Tuned:
         tuning = self.tuning
         comment = f"controller tune: error at most {tuning.max_error:g} at risk {tuning.risk:g}; see {beside.name}"
         save_policy(policy, out, comment)
+
+
+@dataclass(frozen=True)
+class Certified:
+    """What a certificate vouches for: a whole policy (``policy_hash``) at its ``threshold``, on the estimator of ``hashes``."""
+
+    threshold: float
+    policy_hash: str
+    hashes: Mapping[str, str]
+
+
+def read_certificate(path: Path) -> Certified | None:
+    """None where it cannot be read, or is no certificate."""
+    try:
+        read = json.loads(path.read_bytes())
+        return Certified(float(read["threshold"]), str(read["policy_hash"]), dict(read["hashes"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def certificate_path(policy: Path) -> Path:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 from controller.assemble import Run
 from controller.errors import Failure, UsageError, say
 from controller.questions import Asked, check_spared
+from graphs.trace import claim
+from training.atomic import replaced
 
 Row = dict[str, Any]
 FIRST = b'{"question":'  # what every row begins with
@@ -30,46 +34,25 @@ class Output:
 
 @dataclass(frozen=True)
 class Kept:
-    """Rows of an earlier run: ``first`` of the first questions without a gap, ``size`` bytes in all, which stay where they
-    are, and ``later`` ones by the number of their question, which are written again when their turn comes."""
+    """Rows of an earlier run by the number of their question; all of them lie in the first ``size`` bytes of the file."""
 
-    first: tuple[Row, ...] = ()
+    rows: dict[int, Row] = field(default_factory=dict)
     size: int = 0
-    later: dict[int, Row] = field(default_factory=dict)
-
-    @property
-    def rows(self) -> list[Row]:
-        return [*self.first, *self.later.values()]
-
-    @property
-    def count(self) -> int:
-        return len(self.first) + len(self.later)
 
 
 @contextmanager
-def continued(output: Output, kept: Kept) -> Iterator[IO[str]]:
-    """Where new rows are written behind those that are kept; entered when the model is there and new rows will come. Where
-    kept rows lie behind a gap, all are written into a file beside, which takes the place of the old one when it has
-    every one of them, so that none is lost however the run ends."""
-    path = output.path
-    if path is None:
-        yield output.stream
-    elif not kept.later:
+def continued(output: Output, kept: Kept, asked: Sequence[Asked]) -> Iterator[IO[str]]:
+    """Where new rows are written behind those that are kept; entered when the model is there and new rows will come. One file
+    holds every row at every moment, so that none is lost however the process dies; rows that closed a gap are put into their
+    place at the end, or at the end of the run that goes on after this one."""
+    if output.path is not None:
         output.stream.truncate(kept.size)
+    try:
         yield output.stream
-    else:
-        beside = path.with_name(f"{path.name}.partial")
-        with _open(beside, "w") as stream:
-            stream.write(path.read_bytes()[: kept.size].decode("utf-8"))
-            try:
-                yield stream
-            finally:
-                stream.flush()
-                written = {json.dumps(_row(line)) for line in beside.read_bytes().splitlines(keepends=True)}
-                if all(json.dumps(row) in written for row in kept.later.values()):
-                    beside.replace(path)
-                else:
-                    beside.unlink()
+    finally:
+        if output.path is not None and kept.rows:
+            output.stream.flush()  # where the disk is full this fails again, and the rows stay as they lie
+            _put_in_order(output.path, asked)
 
 
 def open_output(stack: ExitStack, out: Path | None, questions: Path, traces: Sequence[Path | None] = ()) -> Output:
@@ -86,22 +69,27 @@ def open_output(stack: ExitStack, out: Path | None, questions: Path, traces: Seq
         stream = stack.enter_context(_open(out, "a"))
     except OSError as e:
         raise Failure(f"cannot write {out}: {e.strerror}; name another file for --out") from None
-    _claim(stream, out)
-    return Output(stream, out if out.is_file() else None)
+    if not out.is_file():
+        return Output(stream, None)
+    # The file that was opened may be gone since: another run put its rows in order and ended.
+    if not claim(stream) or not os.path.samestat(os.fstat(stream.fileno()), out.stat()):
+        raise Failure(f"another run is writing {out}: wait for it, or name another file for --out")
+    return Output(stream, out)
 
 
 def kept_rows(output: Output, asked: Sequence[Asked], run: Run, resume: bool) -> Kept:
     """The rows that stay, all that can or none, and a line on stderr about them. UsageError where they are of other questions
     and, with ``resume``, of a run with another model, policy or seed."""
     there = Kept() if output.path is None else _rows_of(output.path, asked)
-    other = next((name for row in there.rows for name, value in _facts(run).items() if row.get(name, value) != value), None)
+    facts, rows = _facts(run).items(), there.rows.values()
+    other = next((name for row in rows for name, value in facts if row.get(name, value) != value), None)
     if resume and other is not None and output.path is not None:
         raise _of_another_run(output.path, f"rows with another {other}")
     if resume:
-        say(f"{output.path} has the rows of {there.count} of {len(asked)} questions")
-    elif there.count:
+        say(f"{output.path} has the rows of {len(there.rows)} of {len(asked)} questions")
+    elif there.rows:
         kept = "--resume would have kept them" if other is None else f"they were made with another {other}"
-        say(f"the {there.count} rows in {output.path} are replaced; {kept}")
+        say(f"the {len(there.rows)} rows in {output.path} are replaced; {kept}")
     return there if resume else Kept()
 
 
@@ -112,27 +100,51 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def _rows_of(path: Path, asked: Sequence[Asked]) -> Kept:
-    """What need not be done again: every whole row but those with an error. UsageError where the rows are of other questions,
-    so that none is lost."""
-    first: list[Row] = []
-    later: dict[int, Row] = {}
-    size = number = 0
+    """What need not be done again: every whole row but those with an error."""
+    rows: dict[int, Row] = {}
+    size = end = 0
+    for number, line, row in _lines_of(path, asked):
+        end += len(line)
+        if "error" not in row:
+            rows[number], size = row, end
+    return Kept(rows, size)
+
+
+def _put_in_order(path: Path, asked: Sequence[Asked]) -> None:
+    """One row for each question, in the order of the questions. A row that says how a question ended comes behind those that
+    say why it could not be run, and replaces them."""
+    rows = {number: line for number, line, _ in _lines_of(path, asked)}
+    ordered = b"".join(rows[number] for number in sorted(rows))
+    if ordered == path.read_bytes():
+        return
+    try:
+        with replaced(path.resolve()) as beside:  # where a link leads: the link stays
+            beside.write_bytes(ordered)
+            shutil.copymode(path, beside)
+    except OSError as e:
+        raise Failure(f"{path} has all rows, but out of order: {e.strerror}; --resume will put them in order") from None
+
+
+def _lines_of(path: Path, asked: Sequence[Asked]) -> Iterator[tuple[int, bytes, Row]]:
+    """The whole lines of a file, each with the number of the question that its row is of. Every run appends its rows in the
+    order of the questions: a row is of the next one, going round, that it fits and that has none without an error yet.
+    UsageError where a row is of another question, so that none is lost."""
+    answered: set[int] = set()
+    number = 0
     for line in path.read_bytes().splitlines(keepends=True):
         row = _row(line)
         if row is None and not line.endswith(b"\n"):
-            break  # torn, which only the last one can be
+            return  # torn, which only the last one can be
         if row is None:
             raise _of_another_run(path, "a line that is no row")
-        number = next((i for i in range(number, len(asked)) if _answers(row, asked[i])), len(asked))
-        if number == len(asked):
+        turns = (i for i in chain(range(number, len(asked)), range(number)) if i not in answered)
+        found = next((i for i in turns if _answers(row, asked[i])), None)
+        if found is None:
             raise _of_another_run(path, "rows of other questions")
-        if "error" not in row and number == len(first):
-            first.append(row)
-            size += len(line)
-        elif "error" not in row:
-            later[number] = row
-        number += 1
-    return Kept(tuple(first), size, later)
+        if "error" not in row:
+            answered.add(found)
+        number = found + 1
+        yield found, line, row
 
 
 def _answers(row: Row, asked: Asked) -> bool:
@@ -180,17 +192,3 @@ def _is_stdout(out: Path) -> bool:
     with suppress(OSError, ValueError):
         return os.path.samestat(out.stat(), os.fstat(sys.stdout.fileno()))
     return False
-
-
-def _claim(stream: IO[str], out: Path) -> None:
-    """Two runs that write one file would mix their rows. The lock ends with the process."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # no such locks on this system
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Failure(f"another run is writing {out}: wait for it, or name another file for --out") from None
-    except OSError:  # a file system without locks
-        return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from graphs.what_if import WhatIf, what_if
 
 MAX_PAUSE = 30.0  # seconds
 CUT_OFF = "the trace breaks off here: the run was cut off before its end"
-_SVG_FONTS = "@font-face"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _what_if(other: WhatIf | None) -> dict[str, Any] | None:
 
 
 def _without_web_fonts(text: str) -> str:
-    """Rich's template names fonts at a web address; a picture of a private question should not call anybody."""
-    while (start := text.find(_SVG_FONTS)) >= 0:
-        text = text[:start] + text[text.index("}", start) + 1 :]
-    return text
+    """Rich's template names fonts at a web address; a picture of a private question should not call anybody. Only the style
+    sheet is touched: behind it the run's own words may name a font as well."""
+    style, end, rest = text.partition("</style>")
+    return re.sub(r"@font-face\s*{[^}]*}", "", style) + end + rest

@@ -18,8 +18,9 @@ class UngradableQuestion(QuestionError):
 
 
 def graded_questions_from_file(path: Path) -> list[Question]:
-    """What a threshold is tuned on: all questions of a file, in order, each with at least one reference. Raises
-    ``QuestionError`` naming the line. A question that comes twice is refused, for the rows must be independent."""
+    """What a threshold is tuned on, an estimator evaluated on (``evaluate --questions``) and a combination fitted on (``train
+    --combine``): all questions of a file, in order, each with at least one reference. Raises ``QuestionError`` naming the line.
+    A question that comes twice is refused, for the rows must be independent."""
     questions: list[Question] = []
     seen: dict[str, str] = {}
     for number, (where, line) in enumerate(lines_of(path)):
@@ -31,7 +32,7 @@ def graded_questions_from_file(path: Path) -> list[Question]:
     if len(questions) < FEWEST_QUESTIONS:
         raise QuestionError(
             f"{path} holds {len(questions)} questions, and at least {FEWEST_QUESTIONS} are needed: "
-            "fewer say too little about the error to choose a threshold by"
+            "fewer say too little about how often answers are right"
         )
     return questions
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from controller.about import PACKAGE
 from controller.assemble import Run
-from controller.errors import Failure
+from controller.errors import Failure, UsageError
+from controller.questions import Asked
 from controller.reports import SolveReport, solve_report
 from graphs.events import Emit, Event, Header, ResultEvent
 from graphs.reasoning import Names, asolve, solve
-from graphs.trace import TraceWriter
+from graphs.trace import TraceWriter, other_than_trace
 
 if TYPE_CHECKING:
     from estimator.loading import Loaded
@@ -97,9 +99,10 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def open_trace(stack: ExitStack, path: Path | None) -> TraceWriter | None:
-    """The trace's writer, opened before any work is done: a path that cannot be written should cost nothing."""
-    return None if path is None else stack.enter_context(TraceWriter(path))
+def open_trace(stack: ExitStack, path: Path | None, question: str | None = None) -> TraceWriter | None:
+    """The trace's writer, opened before any work is done: a path that cannot be written should cost nothing. With a
+    ``question``, no other one's trace is replaced."""
+    return None if path is None else stack.enter_context(TraceWriter(path, question))
 
 
 def trace_paths(folder: Path | None, count: int) -> list[Path | None]:
@@ -115,3 +118,10 @@ def trace_paths(folder: Path | None, count: int) -> list[Path | None]:
         raise Failure(f"cannot write traces into {folder}: {e.strerror}; name another folder for --trace") from None
     digits = max(4, len(str(count)))
     return [folder / f"{i:0{digits}}.jsonl" for i in range(1, count + 1)]
+
+
+def check_traces(paths: Sequence[Path | None], asked: Sequence[Asked]) -> None:
+    """UsageError where a trace would take the place of something else, which is told now and not when its turn comes."""
+    for path, question in zip(paths, asked, strict=True):
+        if path is not None and (other := other_than_trace(path, question.text)):
+            raise UsageError(f"{path} holds {other}: name another folder for --trace, or remove it")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from controller import screen, train_view
-from controller.errors import Failure, UsageError
+from controller.certificate import questions_hash
+from controller.errors import Failure, UsageError, say
 from controller.references import graded_questions_from_file
 from controller.settings import load_settings
-from estimator.artefacts import CARD, COMBINER, model_hash
+from estimator.artefacts import CARD, COMBINER, identity, model_hash
 from estimator.loading import base_dir, local_engine, read_card
 from estimator.positions import parse_position
+from estimator.scorers.value_head import HEAD
 from estimator.types import Question
-from training.atomic import is_empty
+from training.atomic import PARTIAL, is_empty, write_text
 from training.checkpoints import FILE as CHECKPOINT
 from training.combine import check_mixed, fit, labelled_prefixes, read
 from training.finetune import check_rows, finetune, made_so, split
@@ -25,10 +27,14 @@ from training.labelling import DEFAULT_SAMPLING, sample_answers
 from training.labels import DATA, TRAIN, Labelled, read_labels, read_meta
 from training.opinions import fit_opinions, hear
 from training.parallel import default_processes
-from training.recipe import PAPER_OPTIMISER, FinetuneRecipe, Trained, finished, read_record
+from training.recipe import PAPER_OPTIMISER, RECORD, FinetuneRecipe, Trained, finished, read_record
 from training.techniques.base import TrainingError, num_prompt
 
 SAMPLES, ORACLE, ORACLE_SAMPLES = 3, 600, 64  # of each question; prefixes with fresh samples, and how many of these
+FITTED_ON = "combined_on.json"  # beside the combination: which questions it was fitted on
+OWN = (  # all that a run writes; last what marks a folder as an estimator's, for one that was half cleared is one still
+    "README.md", "adapter_config.json", "adapter_model.safetensors", HEAD, COMBINER, FITTED_ON, RECORD, CHECKPOINT, CARD,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,9 @@ def run(request: Request, model: str | None, config: Path | None) -> dict[str, A
             trained = finetune(
                 base, rows, out, recipe, mixtures=mixtures, temperature=temperature, resume=taken_up, report=show
             )
-        if asked and not (out / COMBINER).exists():
+        if asked and not _is_fitted_on(out, asked):
+            if (out / COMBINER).exists():
+                say(f"the combination in {out} is fitted again: nothing says that it was fitted on {request.combine}")
             with screen.waiting("combining"):
                 _combine(base, out, asked, settings.model, settings.threads, seed, drawn)
         made.append(_entry(out, seed, trained))
@@ -139,7 +147,11 @@ def _claim_all(request: Request) -> None:
     for out in folders:
         _check_free(out, request)
     for out in folders:
-        _claim(out, request.overwrite)
+        _claim(out)
+    if request.overwrite:
+        for name in OWN:
+            for out in folders:
+                (out / name).unlink(missing_ok=True)
 
 
 def _is_ours(out: Path) -> bool:
@@ -147,16 +159,24 @@ def _is_ours(out: Path) -> bool:
 
 
 def _check_free(out: Path, request: Request) -> None:
+    """UsageError where something would be lost: an estimator that nobody wants replaced, or what else lies there, such as
+    the labels, the questions or a tuned policy."""
     ours, empty = _is_ours(out), not out.exists() or (out.is_dir() and is_empty(out))
     if not (request.resume or empty or (ours and request.overwrite)):
         remedy = "--resume goes on, --overwrite replaces it" if ours else "name another"
         raise UsageError(f"{out} holds {'an estimator or a part of one' if ours else 'other files'}: {remedy}")
+    if request.overwrite and not empty and (others := _others(out)):
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise UsageError(f"{out} holds other files beside the estimator ({others[0]}{more}): move them, or name another folder")
 
 
-def _claim(out: Path, overwrite: bool) -> None:
-    """Make ``out`` ours, or say why it cannot be written."""
-    if overwrite and _is_ours(out):
-        shutil.rmtree(out)
+def _others(out: Path) -> list[str]:
+    """What lies in an estimator's folder and is no part of it."""
+    return sorted(path.name for path in out.iterdir() if path.name not in OWN and not path.name.endswith(PARTIAL))
+
+
+def _claim(out: Path) -> None:
+    """Make ``out``, or say why it cannot be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / ".writable").touch()
@@ -181,7 +201,6 @@ def _combine(
     answers are ``drawn`` as the labels were (temperature, most tokens, positions), where the labels say how."""
     from estimator.scorers.finece import CombinedScorer
     from estimator.scorers.readout import readout_of
-    from training.atomic import write_text
 
     card = read_card(out)
     engine = local_engine(base, out, card, name=name, threads=threads)
@@ -202,6 +221,21 @@ def _combine(
     combiner = made([r for half in readings for r in half])
     opinions = fit_opinions(heard)
     write_text(out / COMBINER, combiner.model_copy(update={"opinions": opinions}).model_dump_json(indent=1) + "\n")
+    write_text(out / FITTED_ON, json.dumps(_fitted_on(out, asked), indent=1) + "\n")
+
+
+def _is_fitted_on(out: Path, asked: Sequence[Question]) -> bool:
+    """Whether the combination in ``out`` is known to be of these very questions; an older one has no record of its own."""
+    try:
+        return json.loads((out / FITTED_ON).read_text(encoding="utf-8")) == _fitted_on(out, asked)
+    except (OSError, ValueError):
+        return False
+
+
+def _fitted_on(out: Path, asked: Sequence[Question]) -> dict[str, Any]:
+    """The record beside a combination. It names both, so that none speaks for another combination than its own."""
+    of = identity(read_card(out), model_hash(out), out)
+    return {**of, "questions": len(asked), "questions_hash": questions_hash(asked)}
 
 
 def _entry(out: Path, seed: int, trained: Trained) -> dict[str, Any]:

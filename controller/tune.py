@@ -19,6 +19,7 @@ certificate. It would not do to skip a threshold because of its errors: that is 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -143,10 +144,15 @@ def p_value(count: Count, max_error: float) -> float:
 
 def more_right_needed(tuning: Tuning) -> int:
     """How many more accepted answers, all right, the closest threshold would need to pass."""
-    count, more = tuning.closest, 0
-    while binomial_cdf(count.wrong, count.accepted + more, tuning.max_error) > tuning.risk:
-        more += 1
-    return more
+    count = tuning.closest
+
+    def passes(more: int) -> bool:
+        return binomial_cdf(count.wrong, count.accepted + more, tuning.max_error) <= tuning.risk
+
+    enough = 1
+    while not passes(enough):  # there may be millions to go, and each look sums over all that are wrong
+        enough *= 2
+    return bisect_left(range(enough), True, key=passes)
 
 
 def questions_needed(tuning: Tuning) -> int | None:

@@ -39,18 +39,18 @@ def guarantee(tuning: Tuning, out: Path) -> list[str]:
 
 
 def refusal(tuning: Tuning) -> list[str]:
-    """Why no threshold qualified, and what would change that."""
+    """Why no threshold qualified, and what would change that. Whoever tries on one file until it passes has no guarantee."""
     count, limit = tuning.closest, f"at most {_share(tuning.max_error)} wrong at a risk of {_share(tuning.risk)}"
     first = f"No threshold qualifies for {limit}, so no policy is written."
     closest = f"The closest, {count.threshold:.2f}, gives out {count.accepted} answers, {count.wrong} of them wrong; "
     more = f"{more_right_needed(tuning)} more right answers and no further wrong one would be needed there."
-    return [first, closest + more, _remedy(tuning)]
+    return [first, closest + more, _remedy(tuning), "Another tuning needs other questions: these have been looked at."]
 
 
 def _remedy(tuning: Tuning) -> str:
     error, questions = tuning.closest.error, questions_needed(tuning)
     if questions is not None:
-        return f"If it goes on like this, about {questions} questions in all would do (there were {tuning.n})."
+        return f"If it goes on like this, about {questions} questions would do (there were {tuning.n})."
     if error is None:
         return "Not one answer was accepted at any threshold: look at single runs with controller solve first."
     if error < tuning.max_error:

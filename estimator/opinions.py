@@ -47,6 +47,10 @@ class Opinion:
             return cls(None, 0.0)
         return cls(meaning(said) or None, confidence.value if isinstance(confidence, Confidence) else confidence)
 
+    def agrees_with(self, other: Opinion) -> bool:
+        """Whether both state the same; who states nothing agrees with nobody."""
+        return self.meaning is not None and self.meaning == other.meaning
+
 
 def read(answers: Sequence[Answer], said: Sequence[str | None], scorer: Scorer) -> list[Confidence | None]:
     """The confidence at the end of each answer, all in one call; None where it said nothing."""
@@ -64,7 +68,7 @@ def inputs(own: Opinion, others: Sequence[Opinion]) -> NDArray[np.float64]:
         if other.meaning is not None:
             held[other.meaning] += other.confidence / len(others)
     agreeing = held.pop(own.meaning, 0.0) if own.meaning is not None else 0.0
-    share = sum(o.meaning == own.meaning is not None for o in others) / len(others)
+    share = sum(o.agrees_with(own) for o in others) / len(others)
     start = float(to_logit(np.array(own.confidence)))
     return np.array([start, share, agreeing, sum(held.values()), max(held.values(), default=0.0)])
 

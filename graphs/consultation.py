@@ -78,7 +78,7 @@ class Consultation:
 
     def records(self) -> list[OtherAnswer]:
         pairs = zip(self.others, self.weighed[1:], strict=True)
-        return [o.record(agrees=o.opinion.meaning == self.own.meaning, weighed=w) for o, w in pairs]
+        return [o.record(agrees=o.opinion.agrees_with(self.own), weighed=w) for o, w in pairs]
 
 
 def held_against(said: str, confidence: float, others: Sequence[Heard], scorer: Scorer) -> Consultation:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from estimator.engines.base import COLDEST
 from estimator.opinions import HOPELESS, SURE, in_doubt
@@ -59,6 +59,12 @@ class Policy(BaseModel):
     hopeless: float = Field(default=HOPELESS, ge=0, le=1)
     sure: float = Field(default=SURE, ge=0, le=1)
 
+    @field_validator("position")
+    @classmethod
+    def _one_spelling(cls, value: str) -> str:
+        """``periodic`` is ``periodic:30``: policies are compared by their values, and told apart by their hash."""
+        return str(parse_position(value))
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if not self.give_up <= self.abstain <= self.revise <= self.accept:
@@ -74,7 +80,6 @@ class Policy(BaseModel):
             raise ValueError(f"hopeless = {self.hopeless} is not below sure = {self.sure}: no confidence would leave doubt")
         if self.opinions and not self.temperature:
             raise ValueError("opinions at temperature 0 would all be the same answer: give 0 opinions or a temperature")
-        parse_position(self.position)
         return self
 
 

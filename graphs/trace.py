@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import stat
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import IO, Any, NoReturn, Self
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -47,20 +50,24 @@ class Trace(Record):
 class TraceWriter:
     """Appends events to a new trace at ``path``, flushed one by one; also usable as ``emit``.
 
-    Opens the file at once; an old trace in it is replaced when the header comes. Raises ``TraceError`` if it cannot be
-    written (``NoTraceError`` if it holds something else), if the first event is no header, and for any event after the result
-    or the interruption.
+    Opens the file at once, for itself alone; an old trace in it is replaced when the header comes. Raises ``TraceError`` if it
+    cannot be written (``NoTraceError`` if it holds something else or, where a ``question`` is given, another one's trace), if
+    the first event is no header, and for any event after the result or the interruption.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, question: str | None = None) -> None:
         self.path = Path(path)
         self._chain, self._ended = "", False
-        try:
-            if self.path.is_file() and not _may_be_replaced(self.path):
-                raise NoTraceError(f"{path} holds something else than a trace: name another file")
-            self._file = self.path.open("a", encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise _unwritten(self.path, error) from error
+        with ExitStack() as opened:
+            try:
+                self._file = opened.enter_context(self.path.open("a", encoding="utf-8", newline="\n"))
+                if not claim(self._file):
+                    raise TraceError(f"another run is writing {path}: wait for it, or name another file")
+                if other := other_than_trace(self.path, question):
+                    raise NoTraceError(f"{path} holds {other}: name another file")
+            except OSError as error:
+                raise _unwritten(self.path, error) from error
+            opened.pop_all()
 
     def append(self, event: Event) -> None:
         if self._ended or self._file.closed:
@@ -97,11 +104,37 @@ def _unwritten(path: Path, error: OSError | ValueError) -> TraceError:
     return TraceError(f"cannot write the trace {path}: {error.strerror if isinstance(error, OSError) else error}")
 
 
-def _may_be_replaced(path: Path) -> bool:
-    """Whether a file is empty or a trace, be it cut off or of another version."""
+def other_than_trace(path: Path, question: str | None = None) -> str | None:
+    """What a trace at ``path`` would take the place of, None where that is nothing, an older trace (be it cut off or of another
+    version) or, where a ``question`` is given, an older trace of that question."""
+    if not path.is_file() and not path.is_dir():  # nothing, or a device: nothing that is kept
+        return None
     with path.open("rb") as file:
         begin = file.read(len(BEGINNING))
-    return BEGINNING.startswith(begin)
+        if not BEGINNING.startswith(begin):
+            return "something else than a trace"
+        header = begin + file.readline()
+    cut_off = not header.endswith(b"\n")  # and nothing follows it
+    if question is None or cut_off or (_is_json(header) and _parse(header).get("question") == question):
+        return None
+    return "the trace of another question"
+
+
+def claim(file: IO[Any]) -> bool:
+    """Whether an opened file is for this process alone from now until it is closed: two that write one would mix their lines.
+    Devices and pipes are for everyone, and so are files where there are no such locks."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # no such locks on this system
+        return True
+    try:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def read_trace(path: str | Path) -> Trace:

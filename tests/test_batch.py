@@ -15,7 +15,7 @@ from controller.batch import AHEAD, Job, solve_all
 from controller.questions import Asked
 from estimator.engines.base import EngineUnreachable
 from graphs.policy import Policy
-from graphs.trace import read_trace
+from graphs.trace import NoTraceError, read_trace
 from tests.cli_double import Double, invoke, scripted, use
 
 QUESTIONS = [f"What is {k} plus 1?" for k in range(24)]
@@ -95,6 +95,16 @@ def test_every_finished_row_is_written_whatever_ends_the_batch(
     ended = [k for k, path in enumerate(traces) if path.exists() and read_trace(path).events[-1].event == "result"]
     assert set(written) <= {QUESTIONS[k] for k in ended} and QUESTIONS[14] not in written
     assert read_trace(traces[14]).events[-1].event == "interrupted"
+
+
+def test_a_trace_of_another_question_that_came_since_is_not_replaced(slow: Double, tmp_path: Path) -> None:
+    """A server for agents records in the same folder, under the next number that is free."""
+    stream, trace = io.StringIO(), tmp_path / "0002.jsonl"
+    solve_all(run_with(slow), [Job(Asked(QUESTIONS[5]), trace)], io.StringIO())
+    before = trace.read_bytes()
+    with pytest.raises(NoTraceError, match="the trace of another question"):
+        solve_all(run_with(slow), [Job(Asked(QUESTIONS[0])), Job(Asked(QUESTIONS[1]), trace)], stream)
+    assert trace.read_bytes() == before and [r["question"] for r in rows(stream)] == QUESTIONS[:1]
 
 
 def test_a_question_that_fails_keeps_its_place(slow: Double) -> None:

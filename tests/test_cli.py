@@ -385,6 +385,35 @@ def test_a_second_run_replaces_results_and_trace():
     assert read_trace("traces/0001.jsonl").complete
 
 
+@pytest.mark.parametrize("resume", [(), ("--out", "out.jsonl", "--resume")])
+def test_traces_of_other_questions_are_not_replaced(double, resume):
+    Path("q.txt").write_text(f"{GOOD}\n{BAD}\n")
+    for _ in range(2):  # the same questions again
+        assert invoke("solve", "--file", "q.txt", "--trace", "traces", *resume).exit_code == 0
+    before, calls = Path("traces/0002.jsonl").read_text(), double.engine.calls
+    Path("other.txt").write_text(f"{GOOD}\n{PENS}\n")
+    Path("more.txt").write_text(f"{GOOD}\n{BAD}\n{PENS}\n{LONG}\n")
+    Path("traces/0004.jsonl").write_text("notes")
+    for file, said in (("other.txt", "0002.jsonl holds the trace of another question"), ("more.txt", "0004.jsonl holds")):
+        result = invoke("solve", "--file", file, "--trace", "traces", *resume)
+        assert (result.exit_code, result.stderr.count("\n"), double.engine.calls) == (2, 1, calls)
+        assert said in result.stderr and "name another folder for --trace" in result.stderr
+    assert (Path("traces/0002.jsonl").read_text(), Path("traces/0004.jsonl").read_text()) == (before, "notes")
+    assert not Path("traces/0003.jsonl").exists()
+    assert invoke("solve", PENS, "--trace", "traces/0002.jsonl").exit_code == 0, "a single file was named itself"
+    assert read_trace("traces/0002.jsonl").header.question == PENS
+
+
+def test_a_trace_is_written_by_one_run_at_a_time(double):
+    assert invoke("solve", GOOD, "--trace", "t.jsonl").exit_code == 0
+    before, calls = Path("t.jsonl").read_text(), double.engine.calls
+    with Path("t.jsonl").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        result = invoke("solve", GOOD, "--trace", "t.jsonl")
+    assert (result.exit_code, Path("t.jsonl").read_text(), double.engine.calls) == (1, before, calls)
+    assert "another run is writing t.jsonl" in result.stderr and result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("resume", [(), ("--resume",)])
 def test_rows_of_other_questions_are_not_replaced(double, resume):
     Path("q.txt").write_text(f"{GOOD}\n{BAD}\n")

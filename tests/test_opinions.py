@@ -14,6 +14,7 @@ from estimator.metrics import auroc, ece
 from estimator.opinions import Opinion, in_doubt, inputs, weigh
 from estimator.scorers.scripted import ScriptedScorer
 from estimator.types import Answer, Confidence, Question, Segment, StopReason
+from graphs.consultation import Heard, held_against
 from graphs.events import DecisionEvent, OpinionsEvent, ScoreEvent, SegmentEvent
 from graphs.policy import Policy
 from graphs.thresholds import outcomes_at
@@ -36,6 +37,16 @@ def test_inputs_are_shares_and_sums_over_the_others() -> None:
     found = inputs(Opinion("5", 0.5), others)
     np.testing.assert_allclose(found, [0.0, 1 / 5, 0.8 / 5, 0.8 / 5, 0.5 / 5])
     assert len(found) == len(OPINION_INPUTS)
+
+
+def test_who_states_nothing_agrees_with_nobody_also_in_the_record() -> None:
+    segment = Segment((1,), (-1.0,), (0.0,), StopReason.END)
+    others = [Heard(Answer((0,), (segment,)), said or "", said, Confidence(0.5, 0.5, 0.5)) for said in (None, "?", "5")]
+    scorer = ScriptedScorer(lambda _: 0.5, opinions=OPINIONS)
+    for said, agreeing in (("?", [False, False, False]), ("5", [False, False, True])):
+        held = held_against(said, 0.5, others, scorer)
+        assert [o.agrees for o in held.records()] == agreeing
+        assert inputs(held.own, [o.opinion for o in others])[1] == sum(agreeing) / 3
 
 
 @given(some, st.lists(some, min_size=1, max_size=3), st.randoms())

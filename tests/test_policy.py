@@ -110,6 +110,14 @@ def test_an_impossible_policy_is_refused(wrong: dict[str, object]):
         Policy.model_validate(wrong)
 
 
+@pytest.mark.parametrize(
+    ("spelt", "kept"), [("periodic", "periodic:30"), (" entropy ", "entropy:1.5"), ("entropy:2.0", "entropy:2")]
+)
+def test_a_position_has_one_spelling(spelt: str, kept: str):
+    assert Policy(position=spelt) == Policy(position=kept) and Policy(position=spelt).position == kept
+    assert Policy(position=kept).position == kept and Policy.model_validate({}).position == "paragraph"
+
+
 @given(policies())
 def test_a_saved_policy_is_read_back_equal(policy: Policy):
     import tempfile

@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
 
-from tests.cli_double import BAD, PENS, invoke, use
+from tests.cli_double import BAD, PENS, invoke, scripted, use
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,6 +62,18 @@ def test_pictures():
     assert Path("pens.jsonl").read_text() == before
 
 
+@pytest.mark.parametrize("words", ["What does @font-face mean?", "Where does @font-face { src: url(x) } end? { }"])
+def test_a_picture_of_words_about_fonts_keeps_them(monkeypatch, words):
+    use(monkeypatch, scripted({words: [[f"It names a font, {words}", "#### 5"]]}))
+    invoke("solve", words, "--trace", "fonts.jsonl")
+    assert invoke("replay", "fonts.jsonl", "--svg", "a.svg").exit_code == 0
+    svg = Path("a.svg").read_text()
+    style, _, shown = svg.partition("</style>")
+    said = unescape(shown).replace("\xa0", " ")
+    assert f"It names a font, {words}" in said and said.count(words) == 3  # the title, the question, the answer
+    assert svg.endswith("</svg>\n") and "@font-face" not in style and "https://cdn" not in svg
+
+
 def test_the_page_does_not_replace_the_picture():
     for page in ("same", "./same"):
         result = invoke("replay", "pens.jsonl", "--svg", "same", "--html", page)
@@ -75,6 +88,13 @@ def test_what_if():
     assert report["what_if_policy"]["accept"] == 0.95
     assert report["decisions"][0]["what_if"]["text"] == "same"
     assert report["decisions"][-1]["action"] == "finish" and report["decisions"][-1]["what_if"]["action"] != "finish"
+
+
+def test_another_spelling_of_a_position_is_no_other_position():
+    assert invoke("solve", PENS, "--position", "periodic", "--trace", "t.jsonl").exit_code == 0
+    Path("p.toml").write_text('position = "periodic"\n')
+    decisions = json.loads(invoke("replay", "t.jsonl", "--policy", "p.toml", "--json").stdout)["decisions"]
+    assert {d["what_if"]["text"] for d in decisions} == {"same"}
 
 
 def test_json_tells_the_run():

@@ -20,6 +20,8 @@ from estimator.engines.base import EngineError
 from estimator.engines.vocabulary import Vocabulary, read_vocabulary
 from estimator.loading import Check, Loaded, LoadError, embedded_dir
 from estimator.served import Served, Server
+from graphs.policy_file import load_policy
+from graphs.trace import fingerprint
 from tests.toy_server import ADAPTER, BASE, ToyServer
 
 NOISE = {"float32": 0.0, "float16": 0.005, "bfloat16": 0.05}  # what these formats' rounding comes to in one forward pass
@@ -130,13 +132,18 @@ def test_a_context_without_room_for_an_answer(vocabulary, looked) -> None:
 
 
 def test_the_certificate_of_a_policy_that_is_named(vocabulary, looked, tmp_path: Path) -> None:
-    policy = tmp_path / "policy.toml"
+    policy, own = tmp_path / "policy.toml", {"base": "b", "adapter": "a", "prompt": "p"}
     policy.write_text("accept = 0.6")
-    settings = load_settings(base_url="http://toy", policy=policy)
-    for hashes, ok in (({"base": "b", "adapter": "a", "prompt": "p"}, True), ({"base": "b", "adapter": "x"}, False)):
-        policy.with_suffix(".certificate.json").write_text(json.dumps({"hashes": hashes}))
+    whole = {"threshold": 0.6, "policy_hash": fingerprint(load_policy(policy).model_dump())}
+    for hashes, accept, told in (
+        (own, None, "tuned on this estimator (a)"),
+        (own, 0.5, "tuned with accept = 0.6"),
+        (own | {"adapter": "x"}, None, "tuned on another one (adapter x there, a here)"),
+    ):
+        policy.with_suffix(".certificate.json").write_text(json.dumps(whole | {"hashes": hashes}))
+        settings = load_settings(base_url="http://toy", policy=policy, accept=accept)
         check = looked(ToyServer(vocabulary), settings)["tuned policy"]
-        assert check.ok is ok and ("another" in check.detail) is not ok
+        assert check.detail == told and check.ok == ("this" in told)
 
 
 def test_without_a_policy_of_its_own_another_model_is_not_at_fault(vocabulary, looked) -> None:

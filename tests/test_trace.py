@@ -181,6 +181,39 @@ def test_a_file_that_holds_something_else_is_told_from_one_that_cannot_be_writte
     assert (tmp_path / "t").read_text() == "notes"
 
 
+def test_one_at_a_time_writes_a_trace(events: list[Event], tmp_path: Path):
+    with TraceWriter(tmp_path / "t") as first:
+        first.append(events[0])
+        with pytest.raises(TraceError, match="another run is writing") as caught:
+            TraceWriter(tmp_path / "t")
+        assert not isinstance(caught.value, NoTraceError)
+        for event in events[1:]:
+            first.append(event)
+    assert read_trace(tmp_path / "t").complete
+    with TraceWriter(tmp_path / "t") as second:
+        second.append(events[0])
+
+
+def test_a_device_takes_many_traces_at_a_time():
+    with TraceWriter("/dev/null"), TraceWriter("/dev/null"):
+        pass
+
+
+def test_where_the_question_is_given_no_trace_of_another_one_is_replaced(
+    events: list[Event], lines: list[bytes], tmp_path: Path
+):
+    older = written(tmp_path / "t", b"".join(lines))
+    for there in (older.read_bytes(), lines[0], b'{"event":"header",damaged\n' + lines[1]):
+        with pytest.raises(NoTraceError, match="the trace of another question"):
+            TraceWriter(written(older, there), "What else?")
+        assert older.read_bytes() == there
+    for there, question in ((b"".join(lines), QUESTION), (lines[0][:30], "What else?"), (b"".join(lines), None)):
+        with TraceWriter(written(older, there), question) as writer:
+            assert older.read_bytes() == there
+            writer.append(events[0])
+        assert older.read_bytes() == lines[0]
+
+
 def test_each_line_is_there_when_it_has_been_told(events: list[Event], tmp_path: Path):
     with TraceWriter(tmp_path / "t") as writer:
         for number, event in enumerate(events, 1):

@@ -11,7 +11,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from controller.settings import load_settings
-from estimator.artefacts import model_hash
+from controller.training import FITTED_ON
+from estimator.artefacts import COMBINER, model_hash
 from estimator.loading import load
 from tests.cli_double import invoke
 from tests.training_data import answer_to, labels_of, save_base
@@ -66,6 +67,35 @@ def test_with_questions_it_is_a_complete_estimator(
     assert not loaded.warnings and loaded.scorer.name == "finece"
     answer = answer_to(AutoTokenizer.from_pretrained(made[0]), 7, "sheep")
     assert all(0 <= c.value <= 1 for c in loaded.scorer.score([answer.upto(i) for i in range(3)]))
+
+
+def test_going_on_with_other_questions_fits_the_combination_again(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "is_correct", lambda question, text: len(text) % 2 == 0)
+    monkeypatch.setattr("controller.training.ORACLE", 4)
+    for name, factor in (("a", 2), ("b", 3)):
+        asked = [{"question": f"What is {n} times {factor}?", "answer": factor * n} for n in range(30)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    out = tmp_path / "out"
+
+    def combined_on(name: str, *more: str) -> tuple[bytes, bool]:
+        """The combination there is, and whether it is said to have been fitted again."""
+        done = train(made, out, "--combine", tmp_path / f"{name}.jsonl", *more, "--json")
+        assert done.exit_code == 0 and json.loads(done.stdout)["adapters"][0]["combined"], done.stderr
+        return (out / COMBINER).read_bytes(), "is fitted again" in done.stderr
+
+    first, _ = combined_on("a")
+    adapter = model_hash(out)
+    assert combined_on("a", "--resume") == (first, False)
+    other, again = combined_on("b", "--resume")
+    assert other != first and again
+    (out / FITTED_ON).unlink()  # as in an estimator of an earlier version
+    assert combined_on("b", "--resume") == (other, True)
+    (out / COMBINER).write_bytes(first)  # a record of another combination says nothing of this one
+    assert combined_on("b", "--resume") == (other, True)
+    assert combined_on("b", "--resume") == (other, False)
+    assert model_hash(out) == adapter and not load(str(made[0]), str(out)).warnings
 
 
 def test_answers_that_are_all_wrong_combine_nothing_and_lose_nothing(made: tuple[Path, Path], tmp_path: Path) -> None:
@@ -155,6 +185,30 @@ def test_a_folder_in_use_is_not_written_over(made: tuple[Path, Path], tmp_path: 
     refused(train(made, tmp_path / "file" / "out"), 1, "cannot write")
 
 
+def test_what_else_lies_in_an_estimators_folder_is_never_lost(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert train(made, out).exit_code == 0
+    before = model_hash(out)
+    asked = [{"question": f"What is {n} times 2?", "answer": 2 * n} for n in range(30)]
+    questions, labels, policy = out / "q.jsonl", out / "labels", out / "policy.toml"
+    questions.write_text("\n".join(map(json.dumps, asked)))
+    refused(train(made, out, "--overwrite", "--combine", questions), 2, "beside the estimator (q.jsonl)")
+    questions.rename(tmp_path / "q.jsonl")
+    (labels / "data").mkdir(parents=True)
+    shutil.copy(made[1], labels / "data" / "train.parquet")
+    policy.write_text("accept = 0.4\n")
+    monkeypatch.chdir(out)
+    for folder in (out, Path("."), Path("../out")):
+        refused(train(made, folder, "--overwrite", data=Path("labels")), 2, "beside the estimator (labels and 1 more)")
+    assert (labels / "data" / "train.parquet").exists() and policy.exists() and model_hash(out) == before
+    labels.rename(tmp_path / "labels")
+    policy.unlink()
+    done = train(made, Path("."), "--overwrite", "--seeds", "9", data=Path("../labels"))
+    assert done.exit_code == 0 and model_hash(out) != before
+
+
 @pytest.mark.parametrize(
     ("more", "match"),
     [
@@ -164,6 +218,12 @@ def test_a_folder_in_use_is_not_written_over(made: tuple[Path, Path], tmp_path: 
         (("--seeds", "9" * 40), "no list of different seeds"),
         (("--replay", "nowhere.jsonl"), "nowhere.jsonl"),
         (("--combine", "nowhere.jsonl"), "nowhere.jsonl"),
+        (("--epochs", "inf"), "--epochs"),
+        (("--epochs", "nan"), "--epochs"),
+        (("--lr", "inf"), "--lr"),
+        (("--lr", "nan"), "--lr"),
+        (("--dropout", "nan"), "--dropout"),
+        (("--mixed", "nan", "--replay", "nowhere.jsonl"), "--mixed"),
     ],
 )
 def test_options_that_make_no_sense_are_named(made: tuple[Path, Path], tmp_path: Path, more: Any, match: str) -> None:

@@ -129,6 +129,14 @@ def test_too_few_accepted_everywhere():
     assert questions_needed(fixed_sequence(counted((0, 0)), 50, 0.1, 0.1)) is None
 
 
+def test_a_gap_of_millions_is_found_in_a_few_looks(monkeypatch):
+    tuning, looks = fixed_sequence([Count(0.99, 3000, 2000)], 3000, 0.001, 0.1), iter(range(100))
+    with monkeypatch.context() as patch:
+        patch.setattr("controller.tune.binomial_cdf", lambda *drawn: (next(looks), binomial_cdf(*drawn))[1])
+        more = more_right_needed(tuning)
+    assert more > 1_000_000 and binomial_cdf(2000, 3000 + more, 0.001) <= 0.1 < binomial_cdf(2000, 2999 + more, 0.001)
+
+
 def test_hopeless_requests_are_refused_before_anything_runs():
     check_chances(29, 0.2, 0.1, 0.05)
     with pytest.raises(UsageError, match="it takes 29"):

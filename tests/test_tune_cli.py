@@ -81,7 +81,16 @@ def test_screen_of_a_tuning():
     result = invoke("tune", write(rows()), *LIMITS, "--policy", "start.toml")
     chosen = next(line for line in result.stdout.splitlines() if "chosen" in line)
     assert result.exit_code == 0 and "0.51" in chosen and "3.12 %" in chosen and "fails" in result.stdout
-    assert "at most 20 % are wrong" in " ".join(result.stdout.split()) and "It assumes" in result.stdout
+    words = " ".join(result.stdout.split())
+    assert "at most 20 % are wrong" in words and "It assumes" in words and "used for this one tuning only" in words
+
+
+def test_whoever_could_try_until_it_passes_is_told_that_the_questions_are_used_once(monkeypatch):
+    used_once = "used for this one tuning only, with start policy, seed and limits not chosen on them"
+    assert used_once in " ".join(invoke("tune", "--help").stdout.replace("│", " ").split())
+    use(monkeypatch, double(right=False))
+    refused = invoke("tune", write(rows()), *LIMITS, "--policy", "start.toml").stdout
+    assert "Another tuning needs other questions" in " ".join(refused.split())
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
@@ -192,6 +201,7 @@ def test_the_certificate_of_the_shipped_policy_is_found():
 def test_too_few_questions():
     result = invoke("tune", write(rows(29)), *LIMITS)
     assert result.exit_code == 2 and "at least 30" in result.stderr
+    assert "threshold" not in result.stderr, "an evaluation and a combination are told the same, and choose none"
 
 
 @pytest.mark.parametrize(
@@ -211,3 +221,14 @@ def test_too_few_questions():
 def test_references_and_their_grader(row, answers, grader):
     question = graded_questions_from_file(write([*rows(), {"question": "x", "id": 7, "kind": "k", **row}]))[-1]
     assert (question.answers, question.grader, question.id, question.kind) == (answers, grader, "7", "k")
+
+
+def test_a_question_that_does_not_fit_the_context_is_named_before_anything_runs(loaded):
+    long = {"question": "What is 1 + 1, and then " + "and then " * 9 + "what?", "answer": 2}
+    loaded.engine.max_context = len(loaded.engine.prompt_ids(long["question"]))  # it fits, and leaves no room for an answer
+    result = invoke("tune", write([*rows(), long, {"question": "What is 41 + 1?", "answer": 42}]), *LIMITS)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "question 41 of 42 ('q-40') is too long for the context" in result.stderr and loaded.engine.calls == 0
+    loaded.engine.max_context = 1
+    result = invoke("tune", write(rows()), *LIMITS)
+    assert "question 1 of 40 ('q-0')" in result.stderr and "and so are 39 more" in result.stderr

@@ -1,15 +1,18 @@
-"""A tuned threshold promises something about one estimator alone, and whoever uses it with another one is told."""
+"""A tuned threshold promises something about one policy on one estimator, and whoever uses it otherwise is told."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from controller.certificate import certificate_path
+from controller.certificate import certificate_path, read_certificate
 from estimator.loading import default_policy_path
+from graphs.policy_file import load_policy
+from graphs.trace import fingerprint
 from tests.cli_double import SCRIPT, invoke, scripted, use
 
 QUESTION = next(iter(SCRIPT))
@@ -28,6 +31,18 @@ def policy(tmp_path: Path) -> Path:
 def tuned_on(policy: Path, hashes: object) -> None:
     certificate = certificate_path(policy)
     certificate.write_text(json.dumps(json.loads(certificate.read_text()) | {"hashes": hashes}))
+
+
+def certify(policy: Path) -> None:
+    """Make the certificate one of the policy as it is now."""
+    certificate, value = certificate_path(policy), fingerprint(load_policy(policy).model_dump())
+    certificate.write_text(json.dumps(json.loads(certificate.read_text()) | {"policy_hash": value}))
+
+
+def edit(policy: Path, value: str, other: str) -> None:
+    text = policy.read_text()
+    assert value in text
+    policy.write_text(text.replace(value, other))
 
 
 @pytest.mark.parametrize(("arguments"), [("QUESTION",), ("--file", "q.txt")])
@@ -53,6 +68,26 @@ def test_doctor_tells_whose_policy_it_is(policy: Path) -> None:
     assert "cannot be read" in invoke("doctor", "--policy", policy).stdout
 
 
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ("accept = 0.3", "tuned with accept = 0.67"),
+        ("opinions = 1", "other values than its file"),
+        ("accept = '", "not a TOML"),
+    ],
+)
+def test_doctor_tells_what_was_edited_after_the_tuning(policy: Path, other: str, said: str) -> None:
+    edit(policy, {"a": "accept = 0.67", "o": "opinions = 2"}[other[0]], other)
+    found = invoke("doctor", "--policy", policy)
+    assert found.exit_code == 1 and said in " ".join(found.stdout.split()) and "tuned on this" not in found.stdout
+
+
+def test_doctor_tells_what_the_settings_change(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTROLLER_ACCEPT", "0.3")
+    found = invoke("doctor", "--policy", policy)
+    assert found.exit_code == 1 and "tuned with accept = 0.67" in found.stdout
+
+
 def test_another_model_without_a_policy_of_its_own_is_told_so(monkeypatch: pytest.MonkeyPatch, policy: Path) -> None:
     from controller import assemble
 
@@ -67,6 +102,9 @@ def test_another_model_without_a_policy_of_its_own_is_told_so(monkeypatch: pytes
         (("--opinions", "0"), "tuned with opinions = 2, so its threshold promises nothing here"),
         (("--budget", "60"), "tuned with budget = 1024"),
         (("--accept", "0.9"), None),
+        (("--accept", "0.67"), None),
+        (("--accept", "0.66"), "tuned with accept = 0.67, so its threshold promises nothing here"),
+        (("--position", "periodic"), "tuned with position = paragraph"),
         (("--opinions", "2"), None),
     ],
 )
@@ -77,6 +115,58 @@ def test_a_policy_that_is_not_used_as_it_was_tuned_is_told_so(
     tuned_on(policy, loaded.hashes)
     heard = invoke("solve", QUESTION, "--policy", policy, *arguments).stderr
     assert (said or "") in heard and ("tuned" in heard) == (said is not None)
+
+
+@pytest.mark.parametrize(("accept", "told"), [("0.3", True), ("0.9", False)])
+@pytest.mark.parametrize("source", ["environment", "settings file", "policy file"])
+def test_a_looser_threshold_is_told_wherever_it_comes_from(
+    source: str, accept: str, told: bool, policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = use(monkeypatch, scripted())
+    tuned_on(policy, loaded.hashes)
+    monkeypatch.chdir(tmp_path)
+    if source == "environment":
+        monkeypatch.setenv("CONTROLLER_ACCEPT", accept)
+    elif source == "settings file":
+        Path("controller.toml").write_text(f"accept = {accept}\n")
+    else:
+        edit(policy, "accept = 0.67", f"accept = {accept}")
+    heard = invoke("solve", QUESTION, "--policy", policy).stderr
+    assert ("tuned with accept = 0.67, so its threshold promises nothing here" in heard) == ("tuned" in heard) == told
+
+
+def test_a_policy_with_other_values_than_its_certificate_was_made_for_is_told_so(
+    policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Edited, or the older one where a full disk kept the one that was tuned from being written."""
+    loaded = use(monkeypatch, scripted())
+    tuned_on(policy, loaded.hashes)
+    for older in (policy.read_text().replace("opinions = 2", "opinions = 1"), ""):
+        policy.write_text(older)
+        assert "tuned with other values than its file has now" in invoke("solve", QUESTION, "--policy", policy).stderr
+
+
+def test_a_position_in_another_spelling_is_no_change(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = use(monkeypatch, scripted())
+    edit(policy, '"paragraph"', '"periodic"')
+    tuned_on(policy, loaded.hashes)
+    certify(policy)
+    for position in ("periodic", "periodic:30"):
+        assert "tuned" not in invoke("solve", QUESTION, "--policy", policy, "--position", position).stderr
+
+
+def test_the_shipped_policy_and_its_certificate_are_of_each_other() -> None:
+    shipped = default_policy_path()
+    assert shipped is not None
+    tuned = read_certificate(certificate_path(shipped))
+    policy = load_policy(shipped)
+    assert tuned is not None and (tuned.threshold, tuned.policy_hash) == (policy.accept, fingerprint(policy.model_dump()))
+
+
+def test_another_temperature_is_told_only_where_something_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, replace(scripted(), temperature=0.7))
+    assert "sampled at temperature 0.7" in invoke("solve", QUESTION).stderr
+    assert "temperature" not in invoke("score", QUESTION, "--answer", "#### 6").stderr
 
 
 def test_a_policy_tuned_on_another_combination_is_told_so(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

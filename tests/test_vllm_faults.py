@@ -342,7 +342,7 @@ def test_exit_code_and_trace_when_the_server_goes(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CONTROLLER_PATIENCE", "1")
     proxy.faults.extend([faults.pass_on] * 4 + [faults.status("503 Service Unavailable")] * 99)
-    result = run(proxy, QUESTION, "--accept", "0.3", "--trace", "t.jsonl")
+    result = run(proxy, QUESTION, "--trace", "t.jsonl")
     assert (result.exit_code, result.stderr.count("\n")) == (5, 1)
     assert read_trace("t.jsonl").events[-1].event == "interrupted"
 

@@ -95,12 +95,13 @@ def _solve_file(
     from controller.assemble import at_once, plan
     from controller.batch import Job, solve_all
     from controller.output import continued, kept_rows, open_output
-    from controller.runs import trace_paths
+    from controller.runs import check_traces, trace_paths
     from controller.tuned_for import warn_of_other_tuning
 
     asked = questions.questions_from_file(file)
     planned = plan(config, flags)
     traces = trace_paths(trace, len(asked))
+    check_traces(traces, asked)
     with ExitStack() as stack:
         output = open_output(stack, out, file, traces)
         if resume and output.path is None:
@@ -108,7 +109,7 @@ def _solve_file(
         run = planned.load_to_decide()
         warn_of_other_tuning(planned.settings, run.loaded)
         kept = kept_rows(output, asked, run, resume)
-        jobs = [Job(q, path, kept.later.get(i)) for i, (q, path) in enumerate(zip(asked, traces, strict=True))]
-        stream = stack.enter_context(continued(output, kept))
-        failed = solve_all(run, jobs[len(kept.first) :], stream, at_once(planned.settings, run.loaded), kept.first)
+        jobs = [Job(q, path) for i, (q, path) in enumerate(zip(asked, traces, strict=True)) if i not in kept.rows]
+        stream = stack.enter_context(continued(output, kept, asked))
+        failed = solve_all(run, jobs, stream, at_once(planned.settings, run.loaded), list(kept.rows.values()))
     return ExitCode.FAILURE if failed else ExitCode.DONE

@@ -45,8 +45,8 @@ def command(
         typer.Option("--transfer", help="Take labels that another model with this tokenizer made.", rich_help_panel=_DATA),
     ] = False,
     seeds: Annotated[str, typer.Option(metavar="N,N,..", help="One estimator a seed.", rich_help_panel=_RECIPE)] = "5",
-    epochs: Annotated[float, typer.Option(min=0.001, help="Passes over the labels.", rich_help_panel=_RECIPE)] = 1.2,
-    lr: Annotated[float | None, typer.Option(min=1e-9, help="Peak learning rate.", rich_help_panel=_RECIPE)] = None,
+    epochs: Annotated[float, typer.Option(min=0.001, max=1000, help="Passes over the labels.", rich_help_panel=_RECIPE)] = 1.2,
+    lr: Annotated[float | None, typer.Option(min=1e-9, max=1, help="Peak learning rate.", rich_help_panel=_RECIPE)] = None,
     rank: Annotated[int, typer.Option(min=1, help="Rank of the LoRA.", rich_help_panel=_RECIPE)] = 32,
     dropout: Annotated[
         float, typer.Option(min=0, max=0.9, help="Dropout on the LoRA's inputs.", rich_help_panel=_RECIPE)
@@ -64,7 +64,7 @@ def command(
         int | None, typer.Option(min=1, max=64, help="Processes; without it 1 on a GPU, 2 on a CPU.", rich_help_panel=_RECIPE)
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in ADAPTER.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the estimator in ADAPTER.")] = False,
     model: options.Model = None,
     config: options.Config = None,
 ) -> None:

@@ -18,7 +18,9 @@ def command(
     questions: Annotated[
         Path,
         typer.Argument(
-            metavar="QUESTIONS", help='Questions nothing was trained on, one a line: {"question": "...", "answer": "..."}.'
+            metavar="QUESTIONS",
+            help='Questions nothing was trained on, one a line: {"question": "...", "answer": "..."}; used for this one tuning '
+            "only, with start policy, seed and limits not chosen on them.",
         ),
     ],
     max_error: Annotated[float, typer.Option(help="Most of the given answers that may be wrong: 0.1 is one in ten.")],
