@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+import aiohttp
 import httpx
 
 from estimator.engines.base import ContextTooLong, EngineError, EngineUnreachable
@@ -40,16 +41,25 @@ def named_failures(base_url: str) -> Iterator[None]:
     """What goes wrong on the wire, as an ``EngineUnreachable`` that says so."""
     try:
         yield
-    except httpx.ConnectError as error:
-        raise PassingFailure(f"nothing answers at {base_url} ({_reason(error)}): start it with controller serve") from error
-    except httpx.TimeoutException as error:
-        raise PassingFailure(f"{base_url} accepted the request and then said nothing: see its log") from error
-    except httpx.ProxyError as error:
-        raise PassingFailure(f"the proxy in front of {base_url} refuses the request ({_reason(error)}): see its log") from error
-    except (httpx.RemoteProtocolError, httpx.NetworkError) as error:
-        raise PassingFailure(f"{base_url} broke off in the middle of its reply ({_reason(error)}): see its log") from error
-    except (httpx.DecodingError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise EngineUnreachable(f"{base_url} is no model server ({_reason(error)}): check --base-url") from error
+    except (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError) as error:
+        raise _named(error, base_url) from error
+
+
+def _named(error: Exception, base_url: str) -> EngineUnreachable:
+    # httpx speaks through aiohttp here, whose own errors tell apart what httpx's names for them do not.
+    cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
+    reason = getattr(cause, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(cause, httpx.ProxyError | aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        return PassingFailure(f"the proxy in front of {base_url} does not let the request through ({reason}): see its log")
+    if isinstance(cause, httpx.ConnectError | aiohttp.ClientConnectorError):
+        return PassingFailure(f"nothing answers at {base_url} ({reason}): start it with controller serve")
+    if isinstance(cause, httpx.TimeoutException | aiohttp.ServerTimeoutError):
+        return PassingFailure(f"{base_url} accepted the request and then said nothing: see its log")
+    if isinstance(cause, httpx.TransportError | aiohttp.ClientError) and not isinstance(
+        cause, httpx.UnsupportedProtocol | aiohttp.InvalidURL
+    ):
+        return PassingFailure(f"{base_url} broke off in the middle of its reply ({reason}): see its log")
+    return EngineUnreachable(f"{base_url} is no model server ({reason}): check --base-url")
 
 
 @contextmanager
@@ -135,10 +145,6 @@ def _said(error: Any) -> str:
 
 def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in set(HTTPStatus) else "unknown"
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 def _no_number(name: str) -> float:
