@@ -19,9 +19,8 @@ _PHRASE = re.compile(r"(?:final answer|the answer|answer)\**\s*(?:is|:|=)\s*(?::
 _AGAIN = re.compile(r"[*\s]*(?:the\s+)?(?:final\s+|correct\s+)?answer\**\s*(?:is\b|:)[*\s]*(?=[^*\s])", re.IGNORECASE)
 _PERIOD = re.compile(r"(?<=\S)\.(?:\s|$)")
 _TITLE = re.compile(r"\b(?:St|Dr|Mr|Mrs|Ms|Mt)$")
-_INITIAL = re.compile(
-    r"(?:\b[A-Z]\.\s?|\b(?!(?:Option|Choice|Answer)\b)[A-Z]\w+\s)[A-Z]$"
-)  # one behind another or behind a name
+# The W of George W. Bush and the second R of J. R. R. Tolkien.
+_INITIAL = re.compile(r"(?:\b[A-Z]\.\s?|\b(?!(?:Option|Choice|Answer)\b)[A-Z]\w+\s)[A-Z]$")
 _FIRST_INITIAL = re.compile(r"(?:^|\s)[A-Z]$")
 # A minus right behind a digit makes a range or a difference (3-5, 10 - 4), not a negative number.
 _NUMBER = re.compile(
@@ -30,7 +29,7 @@ _NUMBER = re.compile(
 )
 # What is longer, or has a larger exponent, is no answer, and its exact value would cost time and memory without end.
 _MOST_CHARACTERS, _MOST_POWER = 1000, 999
-_REMARK = re.compile(r"\s*\([^()]*\)\s*$")
+_REMARK = re.compile(r"\([^()]*\)\s*$")
 _UNIT_BEFORE = re.compile(r"(?:[^\W\d_]|\^\s?\{?)$")  # of the figure in m^2 and m3
 _DENIED = re.compile(r"\bnot\s*$")
 _LATEX_FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]*)\}\s*\{([^{}]*)\}|(\d)\s*(\d))")
@@ -112,10 +111,11 @@ def _innermost(begin: int, raw: str) -> tuple[int, str]:
 def _sentence(text: str) -> str:
     """Up to the first period that ends a sentence: not one behind a title or an initial."""
     for period in _PERIOD.finditer(text):
-        before, after = text[: period.start()], text[period.end() :]
+        end = period.start()
+        before, after = text[max(0, end - 40) : end], text[period.end() : period.end() + 2]
         first = _FIRST_INITIAL.search(before) and re.match(r"[A-Z]\.", after)
         if not (first or _TITLE.search(before) or (_INITIAL.search(before) and after[:1].isupper())):
-            return before
+            return text[:end]
     return text
 
 
@@ -211,7 +211,7 @@ def _numbers(text: str) -> list[re.Match[str]]:
     plain = _plain_numbers(text)
     kept = _REMARK.sub("", plain)
     found = list(_NUMBER.finditer(kept)) or list(_NUMBER.finditer(plain))
-    return [m for m in found if not _UNIT_BEFORE.search(m.string[: m.start()])] or found
+    return [m for m in found if not _UNIT_BEFORE.search(m.string[max(0, m.start() - 4) : m.start()])] or found
 
 
 def _plain_numbers(text: str) -> str:

@@ -218,6 +218,17 @@ def test_blank_lines_cost_no_time(text: str) -> None:
     assert final_answer(text) is None
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "answer",
+    ["5" + " " * 50_000 + "x", "(" * 50_000, "7 " * 25_000, "the answer is 7. " * 2_000, "7, " * 20_000, "J. " * 20_000],
+)
+def test_an_endless_answer_costs_no_time(answer: str) -> None:
+    for form in ("#### {}", "The answer is {}", "\\boxed{{{}}}"):
+        for grader in Grader:
+            is_correct(Question("q", ("5", "Paris"), grader), form.format(answer))
+
+
 @pytest.mark.parametrize(
     ("written", "aliases", "right"),
     [
