@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +23,20 @@ from estimator.served import connect
 
 async def nothing() -> None:
     await asyncio.sleep(0)
+
+
+def test_a_client_that_nobody_closes_ends_with_the_process_in_silence() -> None:
+    code = """
+from estimator.engines.base import EngineUnreachable
+from estimator.engines.client import ServerClient
+client = ServerClient("http://127.0.0.1:9", patience=0)
+try:
+    client.run(client.get("/v1/models", dict))
+except EngineUnreachable as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert "nothing answers" in done.stdout and done.stderr == ""
 
 
 def test_after_closing_every_request_is_refused_as_unreachable() -> None:

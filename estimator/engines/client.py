@@ -8,6 +8,7 @@ tried again, with jitter, until ``patience`` is used up.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
 import itertools
 import threading
@@ -64,6 +65,7 @@ class ServerClient:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="model-server", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # connections that nobody closed complain at the end of the process
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for a coroutine on the client's own loop; an interruption of the wait cancels it."""
@@ -90,6 +92,7 @@ class ServerClient:
             if self._closed:
                 return
             self._closed = True
+            atexit.unregister(self.close)
             shut = asyncio.run_coroutine_threadsafe(self._shut(), self._loop)
         shut.result()
         self._loop.call_soon_threadsafe(self._loop.stop)
