@@ -97,31 +97,11 @@ OPEN_UNSEEN = (
     "What would the world be like without {topic}?",
 )
 TOPICS_UNSEEN = (
-    *(
-        "patience",
-        "my sister",
-        "the news",
-        "painting",
-        "the mountains",
-        "small talk",
-        "breakfast",
-        "an old car",
-        "chess",
-        "luck",
-    ),
-    *("modern art", "the rain", "robots", "gardening", "politeness", "rent", "my boss", "poetry", "silence", "dogs"),
+    *("patience", "my sister", "the news", "painting", "the mountains", "small talk", "breakfast", "an old car", "chess"),
+    *("luck", "modern art", "the rain", "robots", "gardening", "politeness", "rent", "my boss", "poetry", "silence", "dogs"),
 )
 VERBS_UNSEEN = (
-    "give up",
-    "pay for",
-    "think about",
-    "share",
-    "postpone",
-    "practise",
-    "organise",
-    "criticise",
-    "defend",
-    "start",
+    *("give up", "pay for", "think about", "share", "postpone", "practise", "organise", "criticise", "defend", "start"),
 )
 
 

@@ -150,9 +150,9 @@ class ServerClient:
             return await retrying(once)
 
     def _opened(self) -> httpx.AsyncClient:
-        """On aiohttp's connections, which take half of the time: with many questions at once this process is what holds a fast
-        server up. (They cannot go through a SOCKS proxy.) EngineUnreachable for an address or a proxy, from the environment,
-        that cannot be used."""
+        """On aiohttp's connections, with which this process needs half the time: with many questions at once it is what holds a
+        fast server up. (They cannot go through a SOCKS proxy.) EngineUnreachable for an address or a proxy, from the
+        environment, that cannot be used."""
         by_socks = any(proxy.startswith("socks") for proxy in getproxies().values())
         made = httpx.AsyncClient if by_socks else HttpxAiohttpClient
         try:
