@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from estimator.types import Answer, Segment, Tokens
+from estimator.types import Answer, Segment
 
 _NUMBER = r"[-+]?[.,]?\d+(?:[.,]\d+)*"
 CLAIM = re.compile(
@@ -21,14 +21,13 @@ CLAIM = re.compile(
 )
 
 
-def without_claims(answer: Answer, decode: Callable[[Sequence[int]], str]) -> Answer:
+def without_claims(answer: Answer, pieces: Callable[[Sequence[int]], list[str]]) -> Answer:
     """The answer without the tokens of stated confidences, in its prompt and in its segments; a segment of which nothing is
-    left is dropped. The same object comes back where nothing is stated."""
-    if not CLAIM.search(decode(answer.token_ids)):
+    left is dropped. The same object comes back where nothing is stated. ``pieces`` as in ``estimator.pieces``."""
+    read = pieces(answer.token_ids)
+    if not CLAIM.search("".join(read)):
         return answer
-    kept = _kept(answer.token_ids, decode)
-    if all(kept):
-        return answer
+    kept = _kept(read)
     prompt = _where(answer.prompt_ids, kept)
     segments, begin = [], len(answer.prompt_ids)
     for segment in answer.segments:
@@ -38,9 +37,8 @@ def without_claims(answer: Answer, decode: Callable[[Sequence[int]], str]) -> An
     return Answer(prompt, tuple(s for s in segments if s.token_ids))
 
 
-def _kept(token_ids: Tokens, decode: Callable[[Sequence[int]], str]) -> list[bool]:
+def _kept(pieces: Sequence[str]) -> list[bool]:
     """Per token whether it lies outside every statement; one that a statement only touches is part of it."""
-    pieces = _pieces(token_ids, decode)
     text = "".join(pieces)
     inside = bytearray(len(text))
     for match in CLAIM.finditer(text):
@@ -50,17 +48,6 @@ def _kept(token_ids: Tokens, decode: Callable[[Sequence[int]], str]) -> list[boo
         kept.append(not any(inside[begin : begin + len(piece)]))
         begin += len(piece)
     return kept
-
-
-def _pieces(token_ids: Tokens, decode: Callable[[Sequence[int]], str]) -> list[str]:
-    """What each token adds to the text. Some tokenizers drop the space before a token that stands alone: then it is what the
-    text has beyond that of the tokens before."""
-    pieces = [decode([i]) for i in token_ids]
-    if "".join(pieces) == decode(token_ids):
-        return pieces
-    ends = [len(decode(token_ids[: i + 1])) for i in range(len(token_ids))]
-    text = decode(token_ids)
-    return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 def _cut(segment: Segment, kept: Sequence[bool]) -> Segment:

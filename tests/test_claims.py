@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from estimator.claims import CLAIM, without_claims
+from estimator.pieces import Pieces
 from estimator.types import Answer, Segment, StopReason
 
 
@@ -19,7 +20,7 @@ def segment(text: str, stop: StopReason = StopReason.POSITION) -> Segment:
 
 
 def read(answer: Answer) -> str:
-    return decode(without_claims(answer, decode).token_ids)
+    return decode(without_claims(answer, Pieces(decode)).token_ids)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +47,12 @@ def test_a_statement_is_left_out(claim: str) -> None:
 )
 def test_other_text_stays_and_costs_no_copy(text: str) -> None:
     answer = Answer(tuple(map(ord, text)), (segment(text),))
-    assert without_claims(answer, decode) is answer
+    assert without_claims(answer, Pieces(decode)) is answer
 
 
 def test_what_the_model_writes_is_cut_with_its_numbers() -> None:
     answer = Answer((65,), (segment("2 + 2 = 4\n\n"), segment("Conf: 1.0"), segment("so Conf: 0.3 #### 4", StopReason.END)))
-    heard = without_claims(answer, decode)
+    heard = without_claims(answer, Pieces(decode))
     assert [decode(s.token_ids) for s in heard.segments] == ["2 + 2 = 4\n\n", "so  #### 4"]
     assert heard.finished and all(len(s.token_ids) == len(s.logprobs) == len(s.entropies) for s in heard.segments)
     assert heard.segments[1].logprobs[:4] == (0.0, -1.0, -2.0, -12.0)
@@ -63,7 +64,7 @@ def test_a_tokenizer_that_drops_the_space_of_a_lone_token_hides_no_statement() -
     def drops(ids: Sequence[int]) -> str:
         return "".join(words[i] for i in ids).removeprefix(" ")
 
-    kept = without_claims(Answer((0, 1, 2, 3, 4, 5)), drops)
+    kept = without_claims(Answer((0, 1, 2, 3, 4, 5)), Pieces(drops))
     assert kept.prompt_ids == (0, 4, 5)
 
 

@@ -13,6 +13,7 @@ from estimator.calibration import BOUND, Combiner, Logistic, adapter_inputs, inp
 from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.levels import interval, tilt
+from estimator.pieces import Pieces
 from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import SIGNALS, STATES, signals, state_of
 from estimator.types import Answer
@@ -22,7 +23,9 @@ PRECISE = 32
 HELD = 0.8  # how often an interval is to hold the chance of success
 MODIFIERS = ("adapter_logit", "mean_logprob", "num_segments", "log_tokens", "log_prompt_tokens")
 KNOTS = (0.25, 0.5, 0.75)  # quantiles of an input at which what it says may bend
-STRENGTH = 0.3  # inverse of the penalty on the weights; weaker ones rank alike and trust hard questions less (see LOG.md)
+# Standard deviations between knots at least, and a term's spread at least: what differs by less differs between engines too.
+GRAIN, LEAST_SPREAD = 0.1, 0.05
+STRENGTH = 0.03  # inverse of the penalty on the weights; the best from 40 answers to 7,000 (see LOG.md)
 FEWEST = 30  # rows of a state below which nothing is fitted for it
 
 
@@ -44,8 +47,10 @@ class Reading:
 def read(engine: Engine, labelled: Sequence[tuple[Answer, int, int]], readout: Readout | None = None) -> list[Reading]:
     """Readings of (answer in progress, correct, k), with the soft readout unless another is given."""
     levels = (readout or OneToken(engine)).levels([a for a, _, _ in labelled])
+    pieces = Pieces(engine.decode)
     return [
-        Reading(state_of(a), np.array(q), signals(a), correct, k) for (a, correct, k), q in zip(labelled, levels, strict=True)
+        Reading(state_of(a), np.array(q), signals(a, pieces), correct, k)
+        for (a, correct, k), q in zip(labelled, levels, strict=True)
     ]
 
 
@@ -119,9 +124,9 @@ def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Readi
     modifiers = [m for m in MODIFIERS if m in names]
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
     z = np.clip((x - centre) / scale, -BOUND, BOUND)
-    knots = [np.unique(np.quantile(column, KNOTS)).tolist() for column in z.T]
+    knots = [(np.unique(np.round(np.quantile(column, KNOTS) / GRAIN)) * GRAIN).tolist() for column in z.T]
     design = terms(z, knots, [names.index(m) for m in modifiers])
-    middle, spread = design.mean(0), np.maximum(design.std(0), 1e-6)
+    middle, spread = design.mean(0), np.maximum(design.std(0), LEAST_SPREAD)
     share = np.array([r.correct / r.k for r in rows])
     target = np.concatenate([np.ones(len(x)), np.zeros(len(x))])
     weight = np.concatenate([share, 1 - share])

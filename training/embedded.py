@@ -61,14 +61,14 @@ class Amounts:
     gsm8k_answers: int = 12
     unanswerable: int = 12_000
     fit: tuple[int, ...] = (900, 700, 700)
-    fit_answers: int = 3
+    fit_answers: int = 8
     fit_oracle: int = 900
     oracle_k: int = 64
     fit_unanswerable: int = 300
     fit_gsm8k_answers: int = 24
     most_opinions: int = 4
     tuning: int = 200
-    tuning_seed: int = 29
+    tuning_seed: int = 30
     seed: int = 21
 
 

@@ -10,6 +10,7 @@ from estimator.calibration import Logistic
 from estimator.claims import without_claims
 from estimator.engines.base import Engine
 from estimator.levels import interval, mean
+from estimator.pieces import Pieces
 from estimator.scorers.readout import Readout
 from estimator.types import Answer, Confidence
 
@@ -21,10 +22,10 @@ class AdapterScorer:
     opinions: Mapping[int, Logistic] = {}  # nothing is fitted here
 
     def __init__(self, engine: Engine, readout: Readout) -> None:
-        self.engine, self.readout = engine, readout
+        self.engine, self.readout, self.pieces = engine, readout, Pieces(engine.decode)
 
     def score(self, answers: Sequence[Answer]) -> list[Confidence]:
-        read = self.readout.levels([without_claims(a, self.engine.decode) for a in answers])
+        read = self.readout.levels([without_claims(a, self.pieces) for a in answers])
         return [_confidence(np.array(levels)) for levels in read]
 
 
