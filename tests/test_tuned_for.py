@@ -16,16 +16,16 @@ from graphs.trace import fingerprint
 from tests.cli_double import SCRIPT, invoke, scripted, use
 
 QUESTION = next(iter(SCRIPT))
+SHIPPED = default_policy_path() or Path()
+ACCEPT = load_policy(SHIPPED).accept
 
 
 @pytest.fixture
 def policy(tmp_path: Path) -> Path:
     """A copy of the shipped policy with its certificate."""
-    shipped = default_policy_path()
-    assert shipped is not None
-    for path in (shipped, certificate_path(shipped)):
+    for path in (SHIPPED, certificate_path(SHIPPED)):
         shutil.copy(path, tmp_path)
-    return tmp_path / shipped.name
+    return tmp_path / SHIPPED.name
 
 
 def tuned_on(policy: Path, hashes: object) -> None:
@@ -71,13 +71,13 @@ def test_doctor_tells_whose_policy_it_is(policy: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ("accept = 0.3", "tuned with accept = 0.67"),
+        ("accept = 0.3", f"tuned with accept = {ACCEPT}"),
         ("opinions = 1", "other values than its file"),
         ("accept = '", "not a TOML"),
     ],
 )
 def test_doctor_tells_what_was_edited_after_the_tuning(policy: Path, other: str, said: str) -> None:
-    edit(policy, {"a": "accept = 0.67", "o": "opinions = 2"}[other[0]], other)
+    edit(policy, {"a": f"accept = {ACCEPT}", "o": "opinions = 2"}[other[0]], other)
     found = invoke("doctor", "--policy", policy)
     assert found.exit_code == 1 and said in " ".join(found.stdout.split()) and "tuned on this" not in found.stdout
 
@@ -85,7 +85,7 @@ def test_doctor_tells_what_was_edited_after_the_tuning(policy: Path, other: str,
 def test_doctor_tells_what_the_settings_change(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONTROLLER_ACCEPT", "0.3")
     found = invoke("doctor", "--policy", policy)
-    assert found.exit_code == 1 and "tuned with accept = 0.67" in found.stdout
+    assert found.exit_code == 1 and f"tuned with accept = {ACCEPT}" in found.stdout
 
 
 def test_another_model_without_a_policy_of_its_own_is_told_so(monkeypatch: pytest.MonkeyPatch, policy: Path) -> None:
@@ -102,8 +102,8 @@ def test_another_model_without_a_policy_of_its_own_is_told_so(monkeypatch: pytes
         (("--opinions", "0"), "tuned with opinions = 2, so its threshold promises nothing here"),
         (("--budget", "60"), "tuned with budget = 1024"),
         (("--accept", "0.9"), None),
-        (("--accept", "0.67"), None),
-        (("--accept", "0.66"), "tuned with accept = 0.67, so its threshold promises nothing here"),
+        (("--accept", str(ACCEPT)), None),
+        (("--accept", f"{ACCEPT - 0.01:.2f}"), f"tuned with accept = {ACCEPT}, so its threshold promises nothing here"),
         (("--position", "periodic"), "tuned with position = paragraph"),
         (("--opinions", "2"), None),
     ],
@@ -130,9 +130,9 @@ def test_a_looser_threshold_is_told_wherever_it_comes_from(
     elif source == "settings file":
         Path("controller.toml").write_text(f"accept = {accept}\n")
     else:
-        edit(policy, "accept = 0.67", f"accept = {accept}")
+        edit(policy, f"accept = {ACCEPT}", f"accept = {accept}")
     heard = invoke("solve", QUESTION, "--policy", policy).stderr
-    assert ("tuned with accept = 0.67, so its threshold promises nothing here" in heard) == ("tuned" in heard) == told
+    assert (f"tuned with accept = {ACCEPT}, so its threshold promises nothing here" in heard) == ("tuned" in heard) == told
 
 
 def test_a_policy_with_other_values_than_its_certificate_was_made_for_is_told_so(
