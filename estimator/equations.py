@@ -45,7 +45,7 @@ _WORD = re.compile(r" *[a-zA-Z]{2}")
 _CONVERSIONS = frozenset(map(Fraction, (7, 12, 24, 60, 100, 1000, 3600, 10**6, 10**9)))
 _OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 _MOST_CHARACTERS = 200  # of a side; what is longer is not looked at
-_BESIDE = 40  # characters before and behind that are looked at
+_BESIDE = 40  # characters before it that are looked at
 
 
 def false_equations(text: str, finished: bool = True) -> int:
