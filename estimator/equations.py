@@ -84,7 +84,7 @@ def _goes_on_before(before: str, whole: bool) -> bool:
     """``whole``: there is nothing before ``before``."""
     lines = before.rsplit("\n", 1)
     if _BULLET.fullmatch(lines[-1]) and (len(lines) > 1 or whole):
-        return re.search(r"[-+*/=]\s*$", lines[0]) is not None if len(lines) > 1 else False
+        return len(lines) > 1 and lines[0].rstrip().endswith(("-", "+", "*", "/", "="))
     return _BEFORE.search(lines[-1]) is not None
 
 

@@ -13,6 +13,8 @@ under way (``partial``), or it is complete (``complete``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +76,7 @@ def signals(answer: Answer, pieces: Callable[[Sequence[int]], list[str]]) -> NDA
     by_segment = [np.maximum(np.asarray(s.logprobs), FLOOR) for s in written_segments]
     logprobs = np.concatenate(by_segment)
     written = spans([pieces(s.token_ids) for s in written_segments], [s.tolist() for s in by_segment])
-    words, asked = words_of(written), _plain(split("".join(pieces(answer.prompt_ids))))
+    words, asked = words_of(written), _words_in("".join(pieces(answer.prompt_ids)))
     last = max((w.segment for w in words if w.kind is not Kind.SYMBOL), default=len(by_segment) - 1)
     return np.array(
         [
@@ -91,6 +93,11 @@ def signals(answer: Answer, pieces: Callable[[Sequence[int]], list[str]]) -> NDA
             min(false_equations(written.text, answer.finished), _MOST_EQUATIONS),
         ]
     )
+
+
+@lru_cache(256)  # a prompt is looked at after every paragraph of its answer
+def _words_in(text: str) -> frozenset[str]:
+    return frozenset(_plain(split(text)))
 
 
 def _plain(items: Iterable[tuple[str, Kind]]) -> set[str]:
@@ -115,21 +122,21 @@ def _sum_and_lowest(words: Sequence[Word], floors: int) -> tuple[float, float]:
     return max(sum(w.logprob for w in words), floors * FLOOR), max(min((w.logprob for w in words), default=0.0), 2 * FLOOR)
 
 
-def _last_words(words: Sequence[Word], asked: set[str]) -> tuple[float, float, float]:
+def _last_words(words: Sequence[Word], asked: AbstractSet[str]) -> tuple[float, float, float]:
     known = [bool(_plain([(w.text, w.kind)]) & asked) for w in words]
     return (max(words[-1].logprob, 2 * FLOOR), known[-1], 1 - sum(known) / len(known)) if words else (0.0, 0.0, 0.0)
 
 
-def _stated(written: Spans, asked: set[str]) -> tuple[float, float, float, float]:
+def _stated(written: Spans, asked: AbstractSet[str]) -> tuple[float, float, float, float]:
     answer = final_answer(written.text)
     places = [] if answer is None else mentions(answer, written.text)
     if answer is None or not places:
         return 0.0, 0.0, 0.0, 0.0
     first, again = (max(written.logprob(at, at + len(answer)), 4 * FLOOR) for at in (places[0], places[-1]))
-    said = _plain(split(answer))
+    said = _words_in(answer)
     return first, again, len(said & asked) / max(len(said), 1), min(len(places), _MOST_MENTIONS)
 
 
-def _numbers(words: Sequence[Word], asked: set[str]) -> tuple[int, int]:
+def _numbers(words: Sequence[Word], asked: AbstractSet[str]) -> tuple[int, int]:
     numbers = {w for w in asked if w[0].isdigit()}
     return len(numbers), len(numbers - _plain((w.text, w.kind) for w in words))

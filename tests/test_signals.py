@@ -15,25 +15,8 @@ from estimator.types import Answer, Segment, StopReason
 from estimator.words import Kind, mentions, spans, split, words_of
 
 TOKENS = [
-    "The",
-    " cost",
-    " is",
-    " 3",
-    " *",
-    " 1",
-    "4",
-    " =",
-    " 42",
-    " dollars",
-    ".",
-    "\n\n",
-    "####",
-    " Paris",
-    "How",
-    " many",
-    "?",
-    " x",
-]
+    "The", " cost", " is", " 3", " *", " 1", "4", " =", " 42", " dollars", ".", "\n\n", "####", " Paris", "How", " many", "?",
+]  # fmt: skip
 
 
 def decode(ids: Sequence[int]) -> str:

@@ -25,7 +25,7 @@ MODIFIERS = ("adapter_logit", "mean_logprob", "num_segments", "log_tokens", "log
 KNOTS = (0.25, 0.5, 0.75)  # quantiles of an input at which what it says may bend
 # Standard deviations between knots at least, and a term's spread at least: what differs by less differs between engines too.
 GRAIN, LEAST_SPREAD = 0.1, 0.05
-STRENGTH = 0.03  # inverse of the penalty on the weights; the best from 40 answers to 7,000 (see LOG.md)
+STRENGTH = 0.03  # inverse of the penalty on the weights; nearly the best from 40 answers to 3,000 (see LOG.md)
 FEWEST = 30  # rows of a state below which nothing is fitted for it
 
 
