@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from estimator.engines import beside
+from estimator.engines import beside, local
 from estimator.engines.base import EngineError, SampleRequest, Sampling
 from estimator.engines.beside import can_fork
 from estimator.engines.local import LocalEngine
@@ -213,7 +214,7 @@ def test_what_goes_wrong_there_is_raised_here(own: Loaded, monkeypatch: pytest.M
     assert stream.next() is None
 
 
-@pytest.mark.parametrize("hindered", ["one core", "no fork"])
+@pytest.mark.parametrize("hindered", ["one core", "no fork", "half too slow"])
 def test_without_a_process_an_answer_is_written_here(own: Loaded, monkeypatch: pytest.MonkeyPatch, hindered: str) -> None:
     def full(*_: Any) -> None:
         raise BlockingIOError("too many processes")
@@ -222,11 +223,39 @@ def test_without_a_process_an_answer_is_written_here(own: Loaded, monkeypatch: p
     expected = solve(PENS, own.engine, own.scorer, policy, seed=1)
     if hindered == "one core":
         monkeypatch.setattr(beside, "_cores", lambda: 1)
+    elif hindered == "half too slow":
+        monkeypatch.setattr(local, "half_suffices", lambda _: False)
     else:
         monkeypatch.setattr(type(multiprocessing.get_context("fork").Process()), "start", full)
     engine: Any = load().engine
     assert engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60) is None
     assert solve(PENS, engine, own.scorer, policy, seed=1).paragraphs == expected.paragraphs
+
+
+@pytest.mark.parametrize(
+    ("threads", "seconds", "suffices"), [(1, {}, True), (2, {1: 1.0, 2: 0.95}, True), (2, {1: 1.7, 2: 1.0}, False)]
+)
+def test_it_is_for_where_more_threads_are_not_faster(
+    monkeypatch: pytest.MonkeyPatch, threads: int, seconds: dict[int, float], suffices: bool
+) -> None:
+    """One thread alone has nothing to lose; with more it is a matter of what was timed."""
+    model, read = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)), []
+
+    def timed(weights: list[torch.Tensor], threads: int) -> float:
+        read.append([tuple(w.shape) for w in weights])
+        return seconds[threads]
+
+    monkeypatch.setattr(beside, "_seconds_through", timed)
+    with beside.computing_with(threads):
+        assert beside.half_suffices(model) == suffices
+    assert all(shapes == [(4, 8), (2, 4)] for shapes in read) and len(read) == len(seconds)
+
+
+def test_a_pass_through_more_weights_takes_longer() -> None:
+    before = torch.get_num_threads()
+    few, many = [torch.ones(512, 512)], [torch.ones(512, 512)] * 200
+    assert 0 < 20 * beside._seconds_through(few, 2) < beside._seconds_through(many, 2)
+    assert torch.get_num_threads() == before
 
 
 def test_the_process_ends_with_its_engine_and_outlives_no_parent(own: Loaded) -> None:
@@ -264,7 +293,8 @@ def test_a_file_that_is_closed_is_not_held_open_there(own: Loaded, tmp_path: Pat
 def test_a_model_that_has_computed_in_threads_writes_there_too() -> None:
     """Those threads are not in the fork: a second process of the same kind would wait for them for ever."""
     program = (
-        "import torch; from tests.test_writing_beside import PARAGRAPHS, PENS, load, segments_of, SampleRequest\n"
+        "import torch; from tests.test_writing_beside import PARAGRAPHS, PENS, load, local, segments_of, SampleRequest\n"
+        "local.half_suffices = lambda _: True\n"
         "engine = load().engine; torch.set_num_threads(2); torch.ones(900, 900).matmul(torch.ones(900, 900))\n"
         "stream = engine.begin(SampleRequest(engine.prompt_ids(PENS)), PARAGRAPHS, 60)\n"
         "engine._writing.threads == 1 and print(len(segments_of(stream)))\n"

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from estimator.engines.base import STOPPED, ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
-from estimator.engines.beside import CannotFork, SegmentsAhead, Writer, WritingProcess, can_fork, computing_with
+from estimator.engines.beside import CannotFork, SegmentsAhead, Writer, WritingProcess, can_fork, computing_with, half_suffices
 from estimator.engines.decode import Compute, Decoder
 from estimator.engines.network import HEAD_ROWS, Network, in_threads
 from estimator.engines.vocabulary import WithVocabulary, vocabulary_of
@@ -79,18 +79,23 @@ class LocalEngine(WithVocabulary):
 
     def begin(self, request: SampleRequest, sampling: Sampling, room: int) -> SegmentsAhead | None:
         """See ``estimator.engines.base.Streams``; sampled too it is what ``sample`` gives segment by segment (up to rounding,
-        where that computes with more threads). On a CPU, where a process can write on another core meanwhile, one stream at a
-        time. What is written there is counted when it is handed out."""
+        where that computes with more threads). On a CPU, where a process can write on other cores meanwhile and half of the
+        threads suffice for that, one stream at a time. What is written there is counted when it is handed out."""
         self._check_lengths([request.prefix], room=1)
         with self._lock:
             if self._may_fork and (self._writing is None or self._writing.gone):
-                try:
-                    self._writing = WritingProcess(Writer(self._alone, self._written, self.forget))
-                except CannotFork:  # too little memory, or too many processes
-                    self._may_fork = False
+                self._writing = self._start_writing()
+                self._may_fork = self._writing is not None
             if not self._may_fork or self._writing is None:
                 return None
         return self._writing.begin(request, sampling, room, lambda used: self._count(**asdict(used)))
+
+    def _start_writing(self) -> WritingProcess | None:
+        """None where it would not pay, or cannot be: too little memory, or too many processes."""
+        try:
+            return WritingProcess(Writer(self._alone, self._written, self.forget)) if half_suffices(self.model) else None
+        except CannotFork:
+            return None
 
     def _alone(self) -> None:
         self._lock, self._count_lock = threading.RLock(), threading.Lock()

@@ -60,6 +60,7 @@ def overhead(engine: LocalEngine, scorer: Scorer, policy: Policy, asked: Sequenc
     return {
         "n": len(asked),
         "threads": torch.get_num_threads(),
+        "beside": engine._writing is not None,  # else half of the threads are too few, and it is in turn as it comes
         "solve_seconds": float(np.sum(solving)),
         "in_turn_seconds": float(np.sum(in_turn)),
         "plain_seconds": float(np.sum(generating)),
