@@ -67,8 +67,8 @@ def terms(z: NDArray[np.float64], knots: Sequence[Sequence[float]], modifiers: S
 
 
 class Combiner(BaseModel):
-    """The shipped score's fitted part, by state: ``combined`` from the adapter's reading and the signals, ``signals`` from
-    the signals alone, and ``mass``, how much of the adapter's distribution an interval has to take in to hold 80 % (less
+    """The shipped score's fitted part: by state ``combined`` from the adapter's reading and the signals, and ``signals`` from
+    the signals alone; by stage ``mass``, how much of the adapter's distribution an interval has to take in to hold 80 % (less
     than 80 % where that distribution is wider than it need be). ``opinions``, by how many other answers a complete one is held
     against (``estimator.opinions``); empty where none were fitted. The hashes name what it was fitted on."""
 
@@ -91,8 +91,8 @@ def read_combiner(path: Path) -> Combiner:
     except (OSError, ValidationError) as error:
         why = str(error).splitlines()[0]
         raise CombinerError(f"{path} is no combination of this version ({why}): fit it again (train --combine)") from error
-    if missing := [s for s in STATES if s not in combiner.combined or s not in combiner.mass]:
-        raise CombinerError(f"{path} lacks the state {missing[0]}: fit it again")
+    if missing := [*(set(STATES) - set(combiner.combined)), *(set(STAGES) - set(combiner.mass))]:
+        raise CombinerError(f"{path} has nothing fitted for: {', '.join(sorted(missing))}; fit it again (train --combine)")
     if other := [s for s in STATES if combiner.combined[s].inputs != list(inputs_of(s))]:
         raise CombinerError(f"{path} was fitted on other inputs for the state {other[0]}: fit it again for this version")
     if any(model.inputs != list(OPINION_INPUTS) for model in combiner.opinions.values()):
@@ -101,12 +101,21 @@ def read_combiner(path: Path) -> Combiner:
 
 
 ADAPTER_INPUTS = ("adapter_logit", "adapter_spread")
+STAGES = ("question", "first", "later", "complete")
 OPINION_INPUTS = ("own_logit", "agreeing", "agreeing_confidence", "other_confidence", "rival_confidence")
 
 
 def inputs_of(state: str) -> tuple[str, ...]:
     """What the combination reads in a state: before anything is written there are no signals."""
     return ADAPTER_INPUTS if state == "question" else (*ADAPTER_INPUTS, *SIGNALS)
+
+
+def stage_of(state: str, free: NDArray[np.float64]) -> str:
+    """The one of ``STAGES`` that an interval belongs to: a state, inside an answer (whose signals are ``free``) told apart
+    into its first paragraph and later ones, where the chance of success is known much better."""
+    if state != "partial":
+        return state
+    return "first" if free[SIGNALS.index("num_segments")] <= 1 else "later"
 
 
 def adapter_inputs(levels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,7 +17,8 @@ from tests.cli_double import SCRIPT, invoke, scripted, use
 
 QUESTION = next(iter(SCRIPT))
 SHIPPED = default_policy_path() or Path()
-ACCEPT = load_policy(SHIPPED).accept
+ACCEPT, OPINIONS = load_policy(SHIPPED).accept, load_policy(SHIPPED).opinions
+OTHER = OPINIONS + 1
 
 
 @pytest.fixture
@@ -72,12 +73,12 @@ def test_doctor_tells_whose_policy_it_is(policy: Path) -> None:
     ("other", "said"),
     [
         ("accept = 0.3", f"tuned with accept = {ACCEPT}"),
-        ("opinions = 1", "other values than its file"),
+        (f"opinions = {OTHER}", "other values than its file"),
         ("accept = '", "not a TOML"),
     ],
 )
 def test_doctor_tells_what_was_edited_after_the_tuning(policy: Path, other: str, said: str) -> None:
-    edit(policy, {"a": f"accept = {ACCEPT}", "o": "opinions = 2"}[other[0]], other)
+    edit(policy, {"a": f"accept = {ACCEPT}", "o": f"opinions = {OPINIONS}"}[other[0]], other)
     found = invoke("doctor", "--policy", policy)
     assert found.exit_code == 1 and said in " ".join(found.stdout.split()) and "tuned on this" not in found.stdout
 
@@ -99,13 +100,13 @@ def test_another_model_without_a_policy_of_its_own_is_told_so(monkeypatch: pytes
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--opinions", "0"), "tuned with opinions = 2, so its threshold promises nothing here"),
+        (("--opinions", "0"), f"tuned with opinions = {OPINIONS}, so its threshold promises nothing here"),
         (("--budget", "60"), "tuned with budget = 1024"),
         (("--accept", "0.9"), None),
         (("--accept", str(ACCEPT)), None),
         (("--accept", f"{ACCEPT - 0.01:.2f}"), f"tuned with accept = {ACCEPT}, so its threshold promises nothing here"),
         (("--position", "periodic"), "tuned with position = paragraph"),
-        (("--opinions", "2"), None),
+        (("--opinions", str(OPINIONS)), None),
     ],
 )
 def test_a_policy_that_is_not_used_as_it_was_tuned_is_told_so(
@@ -141,7 +142,7 @@ def test_a_policy_with_other_values_than_its_certificate_was_made_for_is_told_so
     """Edited, or the older one where a full disk kept the one that was tuned from being written."""
     loaded = use(monkeypatch, scripted())
     tuned_on(policy, loaded.hashes)
-    for older in (policy.read_text().replace("opinions = 2", "opinions = 1"), ""):
+    for older in (policy.read_text().replace(f"opinions = {OPINIONS}", f"opinions = {OTHER}"), ""):
         policy.write_text(older)
         assert "tuned with other values than its file has now" in invoke("solve", QUESTION, "--policy", policy).stderr
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from estimator.calibration import BOUND, Combiner, Logistic, adapter_inputs, inputs_of, terms
+from estimator.calibration import BOUND, STAGES, Combiner, Logistic, adapter_inputs, inputs_of, stage_of, terms
 from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.levels import interval, tilt
@@ -89,17 +89,19 @@ def prefixes(sampled: Sequence[Sampled]) -> list[tuple[Answer, int, int]]:
 
 
 def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_hash: str, seed: int) -> Combiner:
-    combined, alone, mass = {}, {}, {}
+    combined, alone = {}, {}
+    valued: dict[str, list[tuple[Reading, float]]] = {stage: [] for stage in STAGES}
     for state in STATES:
         mine = [r for r in readings if r.state == state]
         if len(mine) < FEWEST:
-            combined[state], mass[state] = _reading_alone(state), HELD
+            combined[state] = _reading_alone(state)
             continue
         both = np.array([np.concatenate([adapter_inputs(r.levels), r.signals]) for r in mine])
         combined[state] = _logistic(inputs_of(state), both, mine)
         if state != "question":
             alone[state] = _logistic(SIGNALS, np.array([r.signals for r in mine]), mine)
-        mass[state] = _fit_mass(mine, combined[state](both))
+        for row, value in zip(mine, combined[state](both), strict=True):
+            valued[stage_of(state, row.signals)].append((row, value))
     return Combiner(
         base_hash=base_hash,
         adapter_hash=adapter_hash,
@@ -107,7 +109,7 @@ def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_
         seed=seed,
         combined=combined,
         signals=alone,
-        mass=mass,
+        mass={stage: _fit_mass(rows) for stage, rows in valued.items()},
     )
 
 
@@ -144,21 +146,18 @@ def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Readi
     )
 
 
-def _fit_mass(rows: Sequence[Reading], values: NDArray[np.float64]) -> float:
+def _fit_mass(rows: Sequence[tuple[Reading, float]]) -> float:
     """The mass of the adapter's distribution whose intervals hold the Monte Carlo shares (of ``PRECISE`` samples or more, so
-    that their own noise is small) in ``HELD`` of cases, early in an answer and later on as nearly as one mass can; ``HELD``
-    itself where there are too few of them."""
-    known = [(r, v) for r, v in zip(rows, values, strict=True) if r.k >= PRECISE]
+    that their own noise is small) in ``HELD`` of cases as nearly as a mass can; ``HELD`` itself where there are too few of
+    them."""
+    known = [(r, v) for r, v in rows if r.k >= PRECISE]
     if len(known) < 50:
         return HELD
-    later = np.array([len(r.signals) > 0 and r.signals[SIGNALS.index("num_segments")] > 1 for r, _ in known])
-    parts = [part for part in (later, ~later) if part.sum() >= 25]
 
     def miss(mass: float) -> float:
-        held = np.array([_holds(r, v, mass) for r, v in known])
-        return max(abs(held[part].mean() - HELD) for part in parts)
+        return abs(float(np.mean([_holds(r, v, mass) for r, v in known])) - HELD)
 
-    return float(min(np.linspace(0.3, 0.98, 35), key=miss))
+    return float(min(np.linspace(0.1, 0.98, 45), key=miss))
 
 
 def _holds(row: Reading, value: float, mass: float) -> bool:

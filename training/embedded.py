@@ -67,8 +67,8 @@ class Amounts:
     fit_unanswerable: int = 300
     fit_gsm8k_answers: int = 24
     most_opinions: int = 4
-    tuning: int = 200
-    tuning_seed: int = 30
+    tuning: int = 400
+    tuning_seed: int = 32
     seed: int = 21
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from estimator.calibration import Combiner, Logistic, adapter_inputs
+from estimator.calibration import Combiner, Logistic, adapter_inputs, stage_of
 from estimator.claims import without_claims
 from estimator.engines.base import Engine
 from estimator.levels import interval, mean, tilt
@@ -53,5 +53,5 @@ class CombinedScorer:
         parts = {"adapter": float(mean(levels))}
         if state in self.combiner.signals:
             parts["signals"] = float(self.combiner.signals[state](free))
-        low, high = interval(tilt(levels, value), self.combiner.mass[state])
+        low, high = interval(tilt(levels, value), self.combiner.mass[stage_of(state, free)])
         return Confidence(value, min(low, value), max(high, value), parts)

@@ -32,7 +32,7 @@ from training.questions import KINDS, UNANSWERABLE, unanswerable
 
 ORACLE_SAMPLES = 64
 PLACES = ("question", "first", "penultimate", "complete")
-SEED = 84
+SEED = 85
 DATA_FILES = ("singleop.jsonl", "multiarith.jsonl", "gsm8k_test.jsonl")
 
 
