@@ -92,7 +92,7 @@ def read_combiner(path: Path) -> Combiner:
         why = str(error).splitlines()[0]
         raise CombinerError(f"{path} is no combination of this version ({why}): fit it again (train --combine)") from error
     if missing := [*(set(STATES) - set(combiner.combined)), *(set(STAGES) - set(combiner.mass))]:
-        raise CombinerError(f"{path} has nothing fitted for: {', '.join(sorted(missing))}; fit it again (train --combine)")
+        raise CombinerError(f"{path} has nothing fitted for {', '.join(sorted(missing))}: fit it again (train --combine)")
     if other := [s for s in STATES if combiner.combined[s].inputs != list(inputs_of(s))]:
         raise CombinerError(f"{path} was fitted on other inputs for the state {other[0]}: fit it again for this version")
     if any(model.inputs != list(OPINION_INPUTS) for model in combiner.opinions.values()):

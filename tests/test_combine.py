@@ -131,7 +131,7 @@ def test_a_combination_of_other_inputs_is_refused(combiner: Combiner, tmp_path: 
     path.write_text(combiner.model_dump_json())
     assert read_combiner(path) == combiner
     path.write_text(combiner.model_copy(update={"mass": {"question": 0.8, "partial": 0.6, "complete": 0.8}}).model_dump_json())
-    with pytest.raises(CombinerError, match="nothing fitted for: first, later; fit it again"):
+    with pytest.raises(CombinerError, match="nothing fitted for first, later: fit it again"):
         read_combiner(path)
     path.write_text(combiner.model_dump_json().replace('"log_prompt_tokens"', '"mood"'))
     with pytest.raises(CombinerError, match="other inputs.*fit it again"):
