@@ -61,9 +61,10 @@ class Logistic(BaseModel):
 def terms(z: NDArray[np.float64], knots: Sequence[Sequence[float]], modifiers: Sequence[int]) -> NDArray[np.float64]:
     """z itself, ``max(z_i - knot, 0)`` for each knot of each input i, and ``z_m z_i`` for each modifier m and every other input
     i (last axis). No squares: a product of an input with itself would turn beyond what generation writes."""
-    hinges = [np.maximum(z[..., i] - knot, 0) for i, mine in enumerate(knots) for knot in mine]
-    products = [z[..., m] * z[..., i] for m in modifiers for i in range(z.shape[-1]) if i != m]
-    return np.concatenate([z, *(term[..., None] for term in hinges + products)], -1)
+    bent = [i for i, mine in enumerate(knots) for _ in mine]
+    hinges = np.maximum(z[..., bent] - [knot for mine in knots for knot in mine], 0)
+    products = [z[..., [m]] * np.delete(z, m, -1) for m in modifiers]
+    return np.concatenate([z, hinges, *products], -1)
 
 
 class Combiner(BaseModel):
