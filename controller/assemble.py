@@ -60,8 +60,8 @@ class Plan:
             policy = weighable(self.policy, run.loaded.scorer)
             if policy != self.policy:
                 screen.warn(
-                    f"the shipped policy asks for {self.policy.opinions} second opinions and this estimator can weigh "
-                    f"{policy.opinions}: train --combine fits more"
+                    f"the shipped policy has opinions = {self.policy.opinions} and this estimator can weigh {policy.opinions}: "
+                    "train --combine fits more"
                 )
             return replace(run, policy=policy)
         try:

@@ -116,7 +116,10 @@ def test_more_opinions_than_the_estimator_can_weigh_are_refused_where_asked_for_
     shipped.write_text("opinions = 9\n")
     monkeypatch.setattr(assemble, "shipped_policy_path", lambda: shipped)
     left_out = invoke("solve", GOOD, "--json")
-    assert json.loads(left_out.stdout)["policy"]["opinions"] == 3 and "asks for 9 second opinions" in left_out.stderr
+    assert (
+        json.loads(left_out.stdout)["policy"]["opinions"] == 3
+        and "opinions = 9 and this estimator can weigh 3" in left_out.stderr
+    )
     greedy = json.loads(invoke("solve", GOOD, "--temperature", "0", "--json").stdout)
     assert greedy["policy"]["opinions"] == 0
     monkeypatch.setenv("CONTROLLER_OPINIONS", "9")

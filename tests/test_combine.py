@@ -112,6 +112,9 @@ def test_an_interval_holds_the_chance_as_often_as_it_says_where_the_adapter_is_v
     for stage in noise:
         assert held(stage, 0.8) > 0.9 and 0.7 <= held(stage, fitted.mass[stage]) <= 0.9
     assert held("later", fitted.mass["first"]) > 0.9  # one mass for both would not do
+    few_first = [r for i, r in enumerate(vague(1200, 0)[0]) if i % 2 or i < 60]
+    both = fit(few_first, base_hash="b", adapter_hash="a", data_hash="d", seed=0).mass
+    assert both["first"] < 0.6 and both["complete"] == both["question"] == 0.8, "too few take the mass of all inside an answer"
 
 
 def test_no_input_runs_away() -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -233,29 +234,40 @@ def test_without_a_process_an_answer_is_written_here(own: Loaded, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("threads", "seconds", "suffices"), [(1, {}, True), (2, {1: 1.0, 2: 0.95}, True), (2, {1: 1.7, 2: 1.0}, False)]
+    ("threads", "seconds", "suffices"), [(1, {}, True), (2, {1: 1.0, 2: 0.95}, True), (4, {2: 1.7, 4: 1.0}, False)]
 )
 def test_it_is_for_where_more_threads_are_not_faster(
     monkeypatch: pytest.MonkeyPatch, threads: int, seconds: dict[int, float], suffices: bool
 ) -> None:
-    """One thread alone has nothing to lose; with more it is a matter of what was timed."""
-    model, read = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)), []
+    """One thread alone has nothing to lose; with more the shortest of several passes of a token decides."""
+    now, passes = [0.0], []
 
-    def timed(weights: list[torch.Tensor], threads: int) -> float:
-        read.append([tuple(w.shape) for w in weights])
-        return seconds[threads]
+    def model(**_: Any) -> None:
+        passes.append(torch.get_num_threads())
+        now[0] += seconds[passes[-1]] * (9 if len(passes) <= 2 else 1)  # threads are still asleep, or the machine was busy
 
-    monkeypatch.setattr(beside, "_seconds_through", timed)
+    monkeypatch.setattr(beside, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     with beside.computing_with(threads):
         assert beside.half_suffices(model) == suffices
-    assert all(shapes == [(4, 8), (2, 4)] for shapes in read) and len(read) == len(seconds)
+        assert torch.get_num_threads() == threads
+    assert passes == list(seconds) * beside.ROUNDS
 
 
-def test_a_pass_through_more_weights_takes_longer() -> None:
-    before = torch.get_num_threads()
-    few, many = [torch.ones(512, 512)], [torch.ones(512, 512)] * 200
-    assert 0 < 20 * beside._seconds_through(few, 2) < beside._seconds_through(many, 2)
-    assert torch.get_num_threads() == before
+def test_whether_it_pays_is_measured_once_for_so_many_threads(own: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine: Any = own.engine
+    request, timed = SampleRequest(engine.prompt_ids(PENS)), []
+
+    def half_suffices(model: Any) -> bool:
+        timed.append(torch.get_num_threads())
+        return beside.half_suffices(model) and len(timed) > 1
+
+    monkeypatch.setattr(local, "half_suffices", half_suffices)
+    with beside.computing_with(2):
+        assert engine.begin(request, PARAGRAPHS, 60) is engine.begin(request, PARAGRAPHS, 60) is None
+    assert timed == [2]
+    assert segments_of(engine.begin(request, PARAGRAPHS, 60))
+    _ended(engine)
+    assert segments_of(engine.begin(request, PARAGRAPHS, 60)) and timed == [2, 1]
 
 
 def test_the_process_ends_with_its_engine_and_outlives_no_parent(own: Loaded) -> None:

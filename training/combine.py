@@ -19,7 +19,7 @@ from estimator.signals import SIGNALS, STATES, signals, state_of
 from estimator.types import Answer
 from training.labelling import DEFAULT_SAMPLING, Groups, Sampled, complete
 
-PRECISE = 32
+PRECISE, FEWEST_PRECISE = 32, 50  # samples behind a share, and shares, from which on a mass is fitted
 HELD = 0.8  # how often an interval is to hold the chance of success
 MODIFIERS = ("adapter_logit", "mean_logprob", "num_segments", "log_tokens", "log_prompt_tokens")
 KNOTS = (0.25, 0.5, 0.75)  # quantiles of an input at which what it says may bend
@@ -102,6 +102,8 @@ def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_
             alone[state] = _logistic(SIGNALS, np.array([r.signals for r in mine]), mine)
         for row, value in zip(mine, combined[state](both), strict=True):
             valued[stage_of(state, row.signals)].append((row, value))
+    inside = _fit_mass(valued["first"] + valued["later"])
+    of_state = {"first": inside, "later": inside}  # where there are too few of one of them alone
     return Combiner(
         base_hash=base_hash,
         adapter_hash=adapter_hash,
@@ -109,7 +111,7 @@ def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_
         seed=seed,
         combined=combined,
         signals=alone,
-        mass={stage: _fit_mass(rows) for stage, rows in valued.items()},
+        mass={stage: _fit_mass(rows) or of_state.get(stage) or HELD for stage, rows in valued.items()},
     )
 
 
@@ -146,13 +148,12 @@ def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Readi
     )
 
 
-def _fit_mass(rows: Sequence[tuple[Reading, float]]) -> float:
+def _fit_mass(rows: Sequence[tuple[Reading, float]]) -> float | None:
     """The mass of the adapter's distribution whose intervals hold the Monte Carlo shares (of ``PRECISE`` samples or more, so
-    that their own noise is small) in ``HELD`` of cases as nearly as a mass can; ``HELD`` itself where there are too few of
-    them."""
+    that their own noise is small) in ``HELD`` of cases as nearly as a mass can; None where there are too few of them."""
     known = [(r, v) for r, v in rows if r.k >= PRECISE]
-    if len(known) < 50:
-        return HELD
+    if len(known) < FEWEST_PRECISE:
+        return None
 
     def miss(mass: float) -> float:
         return abs(float(np.mean([_holds(r, v, mass) for r, v in known])) - HELD)

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import current_process, get_context
@@ -28,8 +28,8 @@ from estimator.types import Segment
 STANDARD = 3  # file descriptors: input, output and errors
 READY = 0  # the number of the first answer, which nobody asked for
 PATIENCE = 10.0  # seconds until a process that has not begun to compute is taken for stuck
-NEARLY = 1.1  # reading what was written takes a tenth of the time of writing it or more, which is what can be gained
-MOST_READ = 2**27  # weights of a model that are gone through to see how fast that is
+NEARLY = 1.15  # reading takes that much of the time of writing again, or more (see LOG.md): what there is to gain
+ROUNDS = 4  # of timing a token; the first one wakes the threads
 
 
 @dataclass(frozen=True)
@@ -55,33 +55,23 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def half_suffices(model: torch.nn.Module) -> bool:
-    """Whether half of the threads go through the model's weights nearly as fast as all of them do, for a single token. Where
-    they do not, writing beside reading takes longer than both in turn. Measured anew each time, in a fraction of a second."""
+def half_suffices(model: Any) -> bool:
+    """Whether half of the threads take nearly as short a time for a token as all of them do: where it takes them longer by more
+    than reading takes, writing beside reading is slower than both in turn. Measured with a few passes of a single token."""
     threads = torch.get_num_threads()
     if threads == 1:
         return True
-    weights, left = [], MOST_READ
-    for module in model.modules():
-        if isinstance(module, torch.nn.Linear) and left > 0:
-            weights.append(module.weight)
-            left -= module.weight.numel()
-    half, all_of_them = (_seconds_through(weights, n) for n in (threads // 2, threads))
+    rounds = [(_seconds_a_token(model, threads // 2), _seconds_a_token(model, threads)) for _ in range(ROUNDS)]
+    half, all_of_them = (min(times) for times in zip(*rounds, strict=True))
     return half <= NEARLY * all_of_them
 
 
 @torch.inference_mode()
-def _seconds_through(weights: Sequence[torch.Tensor], threads: int) -> float:
-    """What one pass of a single token through the weights takes, at the best of three (the first one wakes the threads)."""
+def _seconds_a_token(model: Any, threads: int) -> float:
     with computing_with(threads):
-        inputs = [torch.ones(1, w.shape[1], dtype=w.dtype) for w in weights]
-        times = []
-        for _ in range(3):
-            started = time.perf_counter()
-            for x, w in zip(inputs, weights, strict=True):
-                torch.nn.functional.linear(x, w)
-            times.append(time.perf_counter() - started)
-    return min(times)
+        started = time.perf_counter()
+        model(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
+        return time.perf_counter() - started
 
 
 @contextmanager

@@ -60,6 +60,7 @@ class LocalEngine(WithVocabulary):
         self._usage = Usage()
         self._writing: WritingProcess | None = None
         self._may_fork = model.device.type == "cpu" and can_fork()
+        self._half_suffices: dict[int, bool] = {}  # by number of threads
         self._lock, self._count_lock = threading.RLock(), threading.Lock()
 
     @property
@@ -85,16 +86,19 @@ class LocalEngine(WithVocabulary):
         with self._lock:
             if self._may_fork and (self._writing is None or self._writing.gone):
                 self._writing = self._start_writing()
-                self._may_fork = self._writing is not None
             if not self._may_fork or self._writing is None:
                 return None
         return self._writing.begin(request, sampling, room, lambda used: self._count(**asdict(used)))
 
     def _start_writing(self) -> WritingProcess | None:
-        """None where it would not pay, or cannot be: too little memory, or too many processes."""
+        """None where it would not pay (with so many threads, which is measured once), or cannot be."""
+        threads = torch.get_num_threads()
+        if threads not in self._half_suffices:
+            self._half_suffices[threads] = half_suffices(self.model)
         try:
-            return WritingProcess(Writer(self._alone, self._written, self.forget)) if half_suffices(self.model) else None
-        except CannotFork:
+            return WritingProcess(Writer(self._alone, self._written, self.forget)) if self._half_suffices[threads] else None
+        except CannotFork:  # too little memory, or too many processes
+            self._may_fork = False
             return None
 
     def _alone(self) -> None:

@@ -105,7 +105,9 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
     )
     of_cost = "`python -m tests.benchmarks.cost`"
     large = cost["large"]
-    times, times_large = (f"{c['ratio']:.2f}x ({c['ratio_in_turn']:.2f}x in turn)" for c in (cost, large))
+    times, times_large = (
+        f"{c['ratio']:.2f}x" + (f" ({c['ratio_in_turn']:.2f}x in turn)" if c["beside"] else ", in turn") for c in (cost, large)
+    )
     yield f"| solving with a score at every paragraph against plain generation | {times} | {of_cost} |"
     yield (
         f"| the same for a model of 0.5 billion parameters (Qwen2 architecture, random weights, "
