@@ -21,6 +21,7 @@ import pytest
 import torch
 
 from estimator.engines import beside, local
+from estimator.engines import threads as of_threads
 from estimator.engines.base import EngineError, SampleRequest, Sampling
 from estimator.engines.beside import can_fork
 from estimator.engines.local import LocalEngine
@@ -246,11 +247,11 @@ def test_it_is_for_where_more_threads_are_not_faster(
         passes.append(torch.get_num_threads())
         now[0] += seconds[passes[-1]] * (9 if len(passes) <= 2 else 1)  # threads are still asleep, or the machine was busy
 
-    monkeypatch.setattr(beside, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    with beside.computing_with(threads):
-        assert beside.half_suffices(model) == suffices
+    monkeypatch.setattr(of_threads, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    with of_threads.computing_with(threads):
+        assert of_threads.half_suffices(model) == suffices
         assert torch.get_num_threads() == threads
-    assert passes == list(seconds) * beside.ROUNDS
+    assert passes == list(seconds) * of_threads.ROUNDS
 
 
 def test_whether_it_pays_is_measured_once_for_so_many_threads(own: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,10 +260,10 @@ def test_whether_it_pays_is_measured_once_for_so_many_threads(own: Loaded, monke
 
     def half_suffices(model: Any) -> bool:
         timed.append(torch.get_num_threads())
-        return beside.half_suffices(model) and len(timed) > 1
+        return of_threads.half_suffices(model) and len(timed) > 1
 
     monkeypatch.setattr(local, "half_suffices", half_suffices)
-    with beside.computing_with(2):
+    with of_threads.computing_with(2):
         assert engine.begin(request, PARAGRAPHS, 60) is engine.begin(request, PARAGRAPHS, 60) is None
     assert timed == [2]
     assert segments_of(engine.begin(request, PARAGRAPHS, 60))

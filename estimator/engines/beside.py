@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
@@ -28,8 +27,6 @@ from estimator.types import Segment
 STANDARD = 3  # file descriptors: input, output and errors
 READY = 0  # the number of the first answer, which nobody asked for
 PATIENCE = 10.0  # seconds until a process that has not begun to compute is taken for stuck
-NEARLY = 1.15  # reading takes that much of the time of writing again, or more (see LOG.md): what there is to gain
-ROUNDS = 4  # of timing a token; the first one wakes the threads
 
 
 @dataclass(frozen=True)
@@ -53,36 +50,6 @@ def can_fork() -> bool:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def half_suffices(model: Any) -> bool:
-    """Whether half of the threads take nearly as short a time for a token as all of them do: where it takes them longer by more
-    than reading takes, writing beside reading is slower than both in turn. Measured with a few passes of a single token."""
-    threads = torch.get_num_threads()
-    if threads == 1:
-        return True
-    rounds = [(_seconds_a_token(model, threads // 2), _seconds_a_token(model, threads)) for _ in range(ROUNDS)]
-    half, all_of_them = (min(times) for times in zip(*rounds, strict=True))
-    return half <= NEARLY * all_of_them
-
-
-@torch.inference_mode()
-def _seconds_a_token(model: Any, threads: int) -> float:
-    with computing_with(threads):
-        started = time.perf_counter()
-        model(input_ids=torch.zeros(1, 1, dtype=torch.long), use_cache=False)
-        return time.perf_counter() - started
-
-
-@contextmanager
-def computing_with(threads: int) -> Iterator[None]:
-    """Inside, this thread computes with so many threads, and so does any other that computes for the first time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class WritingProcess:

@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from estimator.engines.base import STOPPED, ContextTooLong, EngineError, SampleRequest, Sampling, TokenStats, Usage
-from estimator.engines.beside import CannotFork, SegmentsAhead, Writer, WritingProcess, can_fork, computing_with, half_suffices
+from estimator.engines.beside import CannotFork, SegmentsAhead, Writer, WritingProcess, can_fork
 from estimator.engines.decode import Compute, Decoder
 from estimator.engines.network import HEAD_ROWS, Network, in_threads
+from estimator.engines.threads import computing_with, half_suffices
 from estimator.engines.vocabulary import WithVocabulary, vocabulary_of
 from estimator.types import Segment, Tokens
 
