@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -32,6 +34,8 @@ class Job:
 
 
 FAILED = "could not be run"
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 
 def solve_all(
@@ -47,7 +51,7 @@ def solve_all(
     ended, total = Counter(_outcome(row) for row in written), len(written) + len(jobs)
     try:
         with question_bar(total, len(written), stream) as advance:
-            for report in _in_order(run, jobs, concurrency):
+            for report in in_order(run, partial(_report, run), jobs, concurrency):
                 screen.print_json(report, stream)
                 ended[_outcome(report)] += 1
                 advance()
@@ -68,21 +72,24 @@ def _summary(ended: Counter[str], total: int) -> str:
     return number + (f": {counts}" if counts else "") + (' (see "error" in their lines)' if ended[FAILED] else "") + hint
 
 
-def _in_order(run: Run, jobs: Sequence[Job], concurrency: int) -> Iterator[dict[str, Any]]:
-    """The reports in the order of the jobs. Only a window of jobs is under way or waits for its turn, so that memory does
-    not grow with their number. When one ends the batch, the others are stopped, and those that had finished still come."""
-    waiting: deque[Future[dict[str, Any]]] = deque()
-    todo, ending = iter(jobs), threading.Event()
+def in_order(
+    run: Run, work: Callable[[Item, threading.Event], Done], items: Sequence[Item], concurrency: int
+) -> Iterator[Done]:
+    """What ``work`` makes of each item, in the order of the items and ``concurrency`` at a time; it is to end soon once the
+    event that it is given is set. Only a window of items is under way or waits for its turn, so that memory does not grow with
+    their number. When one ends it all, the others are stopped, and those that had finished still come."""
+    waiting: deque[Future[Done]] = deque()
+    todo, ending = iter(items), threading.Event()
     with ThreadPoolExecutor(concurrency, "question") as pool:
         try:
             while True:
-                while len(waiting) < AHEAD * concurrency and (job := next(todo, None)) is not None:
-                    waiting.append(pool.submit(_report, run, job, ending))
+                for item in islice(todo, AHEAD * concurrency - len(waiting)):
+                    waiting.append(pool.submit(work, item, ending))
                 if not waiting:
                     return
-                report = waiting[0].result()
+                done = waiting[0].result()
                 waiting.popleft()
-                yield report
+                yield done
         except GeneratorExit:
             _end(run, waiting, ending)
             raise

@@ -19,6 +19,7 @@ from graphs.trace import fingerprint
 
 if TYPE_CHECKING:
     from controller.assemble import Run
+    from controller.choosing import Choice
 
 SUFFIX = ".certificate.json"
 ASSUMPTION = (
@@ -31,11 +32,12 @@ ASSUMPTION = (
 
 @dataclass(frozen=True)
 class Tuned:
-    """A tuning with what it was done with; ``run`` holds the start policy."""
+    """A tuning with what it was done with; ``run`` holds the start policy, and ``choice`` how it was chosen, if it was."""
 
     tuning: Tuning
     run: Run
     questions: Sequence[Question]
+    choice: Choice | None = None
 
     @property
     def policy(self) -> Policy | None:
@@ -75,6 +77,7 @@ class Tuned:
             "hashes": dict(loaded.hashes),
             "seed": self.run.seed,
             "assumption": ASSUMPTION,
+            "choice": None if self.choice is None else self.choice.record(),
         }
 
     def save(self, out: Path) -> None:

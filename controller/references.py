@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from controller.questions import QuestionError, check_answer, check_question, lines_of
@@ -57,6 +58,18 @@ def distinct_questions_from_file(path: Path) -> tuple[list[Question], int]:
     if not found:
         raise QuestionError(f"{path} holds no question that can be graded")
     return list(found.values()), len(lines) - len(found)
+
+
+def check_apart(tuned_on: Sequence[Question], chosen_on: Sequence[Question], path: Path) -> None:
+    """``QuestionError`` where a threshold is tuned on a question that its start policy is chosen on (those of ``path``)."""
+    known = {same_text(q) for q in tuned_on}
+    shared = [q for q in chosen_on if same_text(q) in known]
+    if shared:
+        more = f", and so are {len(shared) - 1} more" if len(shared) > 1 else ""
+        raise QuestionError(
+            f"{path}: {one_line(shared[0].text, 60)!r} is among the questions to tune on{more}; a start policy must not be "
+            "chosen on them: leave it out of one of the two files"
+        )
 
 
 def same_text(question: Question) -> str:

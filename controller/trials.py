@@ -1,14 +1,19 @@
-"""Questions run once each under the strictest acceptance threshold, and what every looser one would have made of it."""
+"""Questions run once each under the strictest acceptance threshold, so that the record tells what every looser one would have
+made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from controller.assemble import Run
-from controller.batch import question_bar
+from controller.batch import in_order, question_bar
+from controller.choosing import LOSE, Choice, Recorded, candidates, choose, recorded
 from controller.questions import QuestionError
-from controller.runs import run_one
+from controller.runs import run_one, stopped_by
 from controller.safe import one_line
 from controller.tune import Tuning, count_all, fixed_sequence, grid
 from estimator.types import Question
@@ -16,24 +21,50 @@ from graphs.events import Event
 from graphs.thresholds import Ending, outcomes_at
 
 STRICTEST = 1.0
+Read = TypeVar("Read")
 
 
-def tune(run: Run, questions: Sequence[Question], max_error: float, risk: float) -> Tuning:
-    """Run all questions and test the thresholds of the start policy's grid. Raises what the engine raises: a question
-    left out because it failed would bend the sample. QuestionError before any work where one does not fit the context."""
-    _check_fit(run, questions)
-    thresholds = grid(run.policy.revise)
-    strict = replace(run, policy=run.policy.model_copy(update={"accept": STRICTEST}))
-    endings = []
+def tune(run: Run, questions: Sequence[Question], max_error: float, risk: float, concurrency: int = 1) -> Tuning:
+    """Run all questions and test the thresholds of the start policy's grid. Raises what the engine raises: a question left
+    out because it failed would bend the sample."""
+    thresholds, decode = grid(run.policy.revise), run.loaded.engine.decode
+
+    def ends(events: Sequence[Event]) -> list[Ending]:
+        return [outcomes_at(events, t, decode) for t in thresholds]
+
     with question_bar(len(questions)) as advance:
-        for question in questions:
-            endings.append(_endings(strict, question, thresholds))
-            advance()
-    counts = count_all(thresholds, questions, endings)
-    return fixed_sequence(counts, len(questions), max_error, risk)
+        endings = record(run, questions, ends, concurrency, advance)
+    return fixed_sequence(count_all(thresholds, questions, endings), len(questions), max_error, risk)
 
 
-def _check_fit(run: Run, questions: Sequence[Question]) -> None:
+def choose_start(
+    run: Run, questions: Sequence[Question], max_error: float, lose: float = LOSE, *, ways: bool = False, concurrency: int = 1
+) -> Choice:
+    """Choose the policy that a threshold is then tuned for (``controller.choosing``): when to stop early and, with ``ways``,
+    whether to revise or to ask for fresh answers. Each policy that is tried runs all questions once."""
+    tried = candidates(run.policy, sorted(run.loaded.scorer.opinions), ways=ways)
+    runs: dict[str, list[Recorded]] = {}
+    with question_bar(len(questions) * len(tried)) as advance:
+        for name, policy in tried.items():
+            read = partial(recorded, thresholds=grid(policy.revise), decode=run.loaded.engine.decode)
+            runs[name] = record(replace(run, policy=policy), questions, read, concurrency, advance)
+    return choose(tried, runs, questions, max_error, lose)
+
+
+def record(
+    run: Run, questions: Sequence[Question], read: Callable[[list[Event]], Read], concurrency: int, advance: Callable[[], None]
+) -> list[Read]:
+    """What ``read`` makes of each question's run under the strictest threshold."""
+    strict = replace(run, policy=run.policy.model_copy(update={"accept": STRICTEST}))
+    found = []
+    for one in in_order(strict, partial(_recorded, strict, read), questions, concurrency):
+        found.append(one)
+        advance()
+    return found
+
+
+def check_fit(run: Run, questions: Sequence[Question]) -> None:
+    """``QuestionError`` before any work where a question does not fit the context."""
     engine = run.loaded.engine
     too_long = [(i, q) for i, q in enumerate(questions, start=1) if len(engine.prompt_ids(q.text)) >= engine.max_context]
     if too_long:
@@ -45,8 +76,13 @@ def _check_fit(run: Run, questions: Sequence[Question]) -> None:
         )
 
 
-def _endings(strict: Run, question: Question, thresholds: Sequence[float]) -> list[Ending]:
-    """One run; its events (every token's numbers) are dropped as soon as they have been read."""
+def _recorded(strict: Run, read: Callable[[list[Event]], Read], question: Question, ending: threading.Event) -> Read:
     events: list[Event] = []
-    run_one(strict, question.text, show=events.append)
-    return [outcomes_at(events, t, strict.loaded.engine.decode) for t in thresholds]
+    stop = stopped_by(ending)
+
+    def keep(event: Event) -> None:
+        events.append(event)
+        stop(event)
+
+    run_one(replace(strict, loaded=strict.loaded.twin()), question.text, show=keep)
+    return read(events)

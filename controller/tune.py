@@ -121,7 +121,7 @@ def count_all(
     counts = []
     for i, threshold in enumerate(thresholds):
         given = [(q, e[i]) for q, e in zip(questions, endings, strict=True) if e[i].answered]
-        counts.append(Count(threshold, len(given), sum(not _right(q, e) for q, e in given)))
+        counts.append(Count(threshold, len(given), sum(not gives_right(q, e) for q, e in given)))
     return tuple(counts)
 
 
@@ -169,5 +169,6 @@ def questions_needed(tuning: Tuning) -> int | None:
     return None
 
 
-def _right(question: Question, ending: Ending) -> bool:
+def gives_right(question: Question, ending: Ending) -> bool:
+    """Whether a run ends with an answer given out, and it is right."""
     return ending.answer is not None and is_right(question, ending.answer)

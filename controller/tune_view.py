@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.certificate import ASSUMPTION, Tuned, certificate_path
+from controller.choosing import Choice
 from controller.safe import visible
 from controller.theme import GOOD, POOR, Symbols, symbols_for
 from controller.tune import Count, Tuning, more_right_needed, questions_needed
@@ -20,6 +21,10 @@ ROWS_BEFORE = 5
 
 def show(tuned: Tuned, out: Path, console: Console) -> None:
     """The whole view."""
+    if tuned.choice is not None:
+        if len(tuned.choice.ways) > 1:
+            console.print(Padding(_ways(tuned.choice, symbols_for(console)), (1, 0, 0, 0)))
+        console.print(Padding(Text(visible(" ".join(chosen(tuned.choice)))), (1, 0, 0, 0)))
     if tuned.tuning.tested:
         console.print(Padding(_table(tuned.tuning, symbols_for(console)), (1, 0)))
     for sentence in guarantee(tuned.tuning, out) if tuned.policy is not None else refusal(tuned.tuning):
@@ -35,6 +40,28 @@ def guarantee(tuning: Tuning, out: Path) -> list[str]:
         f"It assumes: {ASSUMPTION}",
         f"It answers {count.accepted} of the {tuning.n} questions ({_share(tuning.coverage)}) and abstains from the rest.",
         f"Saved: {out} and {certificate_path(out)}",
+    ]
+
+
+def chosen(choice: Choice) -> list[str]:
+    """The start policy that was chosen, and what stopping early is worth on the questions that it was chosen on."""
+    without, stopping, allowed = choice.without, choice.stopping, _share(choice.max_error)
+    if without is None or stopping is None:
+        return [
+            f"No threshold keeps the error on the {choice.n} questions to choose on at {allowed}, so nothing is chosen on them."
+        ]
+    if stopping.abstain == 0:
+        return [
+            f"Stopping early would lose more than {_share(choice.lose)} of the {without.right} right answers, so it does not."
+        ]
+    saved = _share(round(1 - stopping.tokens / without.tokens, 3))
+    which = " with no revision left" if choice.policy.max_revisions else ""
+    return [
+        f"Stops where confidence is below {stopping.give_up:.2f} after the question or {stopping.abstain:.2f} after a "
+        f"paragraph{which}.",
+        f"On the {choice.n} questions to choose on that saves {saved} of the tokens ({without.tokens:.1f} to "
+        f"{stopping.tokens:.1f} a question) and, accepting from {choice.policy.accept:.2f}, gives out {stopping.right} right "
+        f"answers of {without.right} and {stopping.wrong} wrong ones of {without.wrong}.",
     ]
 
 
@@ -69,6 +96,19 @@ def _table(tuning: Tuning, symbols: Symbols) -> Table:
     for tested in tuning.tested[-(ROWS_BEFORE + 1) :]:
         mark, style = _mark(tested.count, tested.p, tuning, symbols)
         table.add_row(mark, *_cells(tested.count, tuning), f"{tested.p:.4f}", style=style)
+    return table
+
+
+def _ways(choice: Choice, symbols: Symbols) -> Table:
+    """The ways to answer that were tried, each at the loosest threshold that keeps the error."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("", "way", "threshold", "answered", "wrong", "tokens a question"):
+        table.add_column(name, justify="left" if name == "way" else "right")
+    for way in choice.ways:
+        is_chosen = way.name == choice.chosen
+        mark, style = (f"{symbols.finish} chosen", f"bold {GOOD}") if is_chosen else ("", "")
+        threshold = "none" if way.threshold is None else f"{way.threshold:.2f}"
+        table.add_row(mark, way.name, threshold, str(way.answered), str(way.wrong), f"{way.tokens:.1f}", style=style)
     return table
 
 

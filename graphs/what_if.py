@@ -55,7 +55,7 @@ def what_if(trace: Trace, policy: Policy) -> list[WhatIf]:
         first = decisions[0]
         why = f"another {other} writes another text: unknown from this trace"
         return [WhatIf(first.index, Action(first.action), None, False, why)]
-    total, seen = _tokens(trace.events), []
+    total, seen = tokens_generated(trace.events), []
     revisions = 0
     for event in decisions:
         seen.append(_one(event, recorded, policy, total, just_revised=event.revisions > revisions))
@@ -119,8 +119,8 @@ def _standing(event: DecisionEvent) -> Standing:
     return Standing(tuple(event.scores), event.finished, event.spent, event.revisions, *known)
 
 
-def _tokens(events: Sequence[Event]) -> int:
-    """All tokens that the run generated."""
+def tokens_generated(events: Sequence[Event]) -> int:
+    """All tokens that a run generated: written, revised, looked ahead and of second opinions."""
     written = sum(len(e.token_ids) for e in events if isinstance(e, SegmentEvent) and not e.reused)
     return written + sum(e.tokens for e in events if isinstance(e, LookaheadEvent | OpinionsEvent))
 

@@ -32,6 +32,7 @@ from training.evaluation.tables import drift, look_ahead
 from training.evaluation.tables.accuracy import _vote
 from training.evaluation.tables.main import floor
 from training.evaluation.tables.positions import token_ratios
+from training.evaluation.tables.stopping import course_of
 from training.labelling import Sampled
 
 RNG = np.random.default_rng(5)
@@ -219,6 +220,33 @@ def test_a_martingale_has_no_drift_and_a_hopeful_score_has() -> None:
         for made_row in drift.change_rows("all", measured(scores), cases, 200):
             assert (made_row["drift_low"] > 0) == drifts
             assert drifts or made_row["drift_high"] >= 0
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.9, 1.0])
+def test_giving_up_early_keeps_the_share_that_was_asked_for_and_saves_what_is_left_to_write(keep: float) -> None:
+    made = [sampled(f"q{i}", int(RNG.integers(1, 5)), bool(RNG.random() < 0.5)) for i in range(60)]
+    cases = spread(made, [0] * len(made))
+    values = np.round(RNG.random(len(cases.spots)), 2)
+    values[RNG.random(len(values)) < 0.1] = np.nan
+    course = course_of(measured(values), cases, "all")
+    assert course is not None
+    weights = RNG.integers(0, 3, len(made)).astype(float)
+    saved, threshold, _ = course.saved(keep, weights)
+
+    def give_up_below(t: float) -> tuple[float, float]:
+        """By hand: the share of the right answers that is kept, and of the tokens that is saved."""
+        kept = whole = written = 0.0
+        for weight, one in zip(weights, made, strict=True):
+            spots = [i for i, s in enumerate(cases.spots) if s.case.question.text == one.question.text]
+            sizes = [len(cases.spots[i].case.answer.token_ids) - 1 for i in spots]
+            stop = next((n for n, i in enumerate(spots[:-1]) if values[i] < t), len(spots) - 1)
+            kept += weight * one.correct * (stop == len(spots) - 1)
+            whole, written = whole + weight * sizes[-1], written + weight * sizes[stop]
+        return kept / sum(w * m.correct for w, m in zip(weights, made, strict=True)), 1 - written / whole
+
+    kept, by_hand = give_up_below(threshold)
+    assert kept >= keep - 1e-9 and saved == pytest.approx(by_hand)
+    assert give_up_below(threshold + 0.2)[0] < keep
 
 
 def test_a_mean_is_drawn_by_question() -> None:

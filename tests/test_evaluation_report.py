@@ -18,6 +18,7 @@ from training.evaluation.methods import Measured
 from training.evaluation.rows import row
 from training.evaluation.tables import accepted, curves, drift, look_ahead
 from training.evaluation.tables.main import table_rows
+from training.evaluation.tables.stopping import stopping_rows
 from training.labelling import Sampled
 from training.report import write_report
 from training.report.findings import findings
@@ -69,6 +70,7 @@ def report(
     rows = list(table_rows(made, (*methods, oracle), ("all", *kinds), 20, oracle.raw))
     rows += [r | {"table": "more"} for r in table_rows(made, methods[:3], ("all", *kinds), 20)]
     rows += curves.rows(evidence) + drift.rows(evidence) + accepted.rows(evidence)
+    rows += stopping_rows("test", made, [*methods[:3], oracle], ("all", *kinds), 20)
     for width, depth in ((0, 0), (1, 1), (2, 1)):
         own = {
             "ece": 0.05,
@@ -229,3 +231,8 @@ def test_calibration_is_shown_against_outcomes_and_against_the_oracles_shares() 
     ours, limit = list(table_rows(made, (exact, oracle), ("arithmetic",), 20, oracle.raw))[:2]
     assert ours["ece_oracle"] == ours["ece_oracle_high"] == 0 and ours["ece"] > 0.05
     assert "ece_oracle" not in limit, "the oracle is not compared with itself"
+
+
+def test_it_says_what_giving_up_early_saves_and_beside_what() -> None:
+    said = [line for line in findings(report()) if line.startswith("Giving up answers early")]
+    assert len(said) == 2 and all("by FineCE, " in line and "by LECO, the best other" in line for line in said)

@@ -117,6 +117,7 @@ def test_every_table_is_there_and_every_row_has_the_shared_columns_first(report:
         "positions",
         "accuracy",
         "filter",
+        "stopping",
         "more",
         "bci",
         "drift",

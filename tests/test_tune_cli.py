@@ -21,7 +21,7 @@ from tests.cli_double import Double, invoke, use
 KEYS = ["qualified", "policy", "error", "bound", "coverage", "n", "certificate"]
 CERTIFICATE_KEYS = [
     "method", "max_error", "risk", "threshold", "accepted", "wrong", "p_value", "tested", "questions_hash",
-    "policy_hash", "model", "estimator", "hashes", "seed", "assumption",
+    "policy_hash", "model", "estimator", "hashes", "seed", "assumption", "choice",
 ]  # fmt: skip
 LIMITS = ("--max-error", "0.2", "--risk", "0.1", "--out", "tuned.toml")
 START = "max_revisions = 0\nrevise = 0.3\naccept = 0.4\nabstain = 0.1\n"
@@ -232,3 +232,77 @@ def test_a_question_that_does_not_fit_the_context_is_named_before_anything_runs(
     loaded.engine.max_context = 1
     result = invoke("tune", write(rows()), *LIMITS)
     assert "question 1 of 40 ('q-0')" in result.stderr and "and so are 39 more" in result.stderr
+
+
+def others(n: int = 40) -> Path:
+    """Questions to choose on: the scripted model answers what it does not know by repeating its last word, rightly or not."""
+    path = Path("others.jsonl")
+    lines = [{"question": f"Say {word(i)}", "answers": [word(i) if i % 4 else "never"]} for i in range(n)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def word(i: int) -> str:
+    return "".join(chr(ord("a") + int(digit)) for digit in f"{i:03}")
+
+
+def knowing() -> Double:
+    """As ``double``, and of the others it is sure of those that it answers rightly, three of four."""
+    known = double()
+    said = {f"Say {word(i)}": [["Let me see.", f"#### {word(i)}"]] for i in range(40)}
+    engine = ScriptedEngine({r["question"]: [[f"#### {r['answer'] if r['answer'] != 8 else -1}"]] for r in rows()} | said)
+
+    def score(answer) -> float:
+        text = engine.decode(answer.token_ids)
+        number = next((i for i in range(40) if f"Say {word(i)}" in text), None)
+        return known.scorer.score([answer])[0].value if number is None else (0.9 if number % 4 else 0.15)
+
+    return Double(engine, ScriptedScorer(score), known.model, known.estimator, known.hashes)
+
+
+CHOOSE = (*LIMITS, "--policy", "start.toml", "--choose-on", "others.jsonl")
+
+
+def test_stopping_early_is_chosen_on_other_questions_and_told(monkeypatch):
+    use(monkeypatch, knowing())
+    others()
+    report = json.loads(invoke("tune", write(rows()), *CHOOSE, "--json").stdout)
+    choice, policy = report["certificate"]["choice"], load_policy("tuned.toml")
+    assert (choice["n"], choice["chosen"], choice["lose"], choice["max_error"]) == (40, "as given", 0.02, 0.2)
+    assert [w["name"] for w in choice["ways"]] == ["as given"]
+    assert policy.give_up == choice["stopping"]["give_up"] == 0.2 and policy.abstain == policy.revise == 0.2
+    assert choice["stopping"]["right"] == choice["without"]["right"] == 30
+    assert choice["stopping"]["tokens"] < choice["without"]["tokens"]
+    assert choice["questions_hash"] != report["certificate"]["questions_hash"]
+    assert report["certificate"]["policy_hash"] == fingerprint(policy.model_dump())
+    words = " ".join(invoke("tune", "q.jsonl", *CHOOSE, "--ways").stdout.split())
+    assert "Stops where confidence is below 0.20 after the question" in words and "chosen as given" in words
+    assert "gives out 30 right answers of 30" in words
+
+
+def test_questions_to_choose_on_are_none_of_those_to_tune_on(loaded):
+    write(rows())
+    Path("others.jsonl").write_text(
+        "".join(json.dumps(r) + "\n" for r in [*rows(3), *({"question": f"Say {i}", "answer": 1} for i in range(40))])
+    )
+    result = invoke("tune", "q.jsonl", *CHOOSE)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "others.jsonl: 'What is 0 + 1?' is among the questions to tune on, and so are 2 more" in result.stderr
+    assert loaded.engine.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        ((*LIMITS, "--ways"), 2, "--ways belongs to --choose-on"),
+        ((*LIMITS, "--lose", "0.1"), 2, "--lose belongs to --choose-on"),
+        ((*CHOOSE, "--lose", "1"), 2, "--lose is a share"),
+        ((*CHOOSE, "--lose", "nan"), 2, "--lose is a share"),
+        ((*LIMITS, "--choose-on", "missing.jsonl"), 2, "missing.jsonl"),
+        ((*LIMITS[:4], "--out", "others.jsonl", "--choose-on", "others.jsonl"), 2, "others.jsonl holds"),
+    ],
+)
+def test_a_choice_is_refused_before_anything_runs(loaded, arguments, code, why):
+    others()
+    result = invoke("tune", write(rows()), *arguments)
+    assert result.exit_code == code and why in result.stderr and loaded.engine.calls == 0 and result.stderr.count("\n") == 1

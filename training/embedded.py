@@ -46,8 +46,8 @@ class Amounts:
     ``fit_answers`` each, ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples, and ``fit_unanswerable`` questions
     that it cannot answer, and as many of GSM8K, of which it solves few, with ``fit_gsm8k_answers`` each, the further ones as
     complete answers alone: there it is decided what is given out, and a wrong answer costs most; ``most_opinions``: that an
-    answer can be held against; ``tuning``: questions of
-    each kind to tune the policy on, drawn with ``tuning_seed``."""
+    answer can be held against; ``choosing``: questions of each kind, of the combination's split, to choose the start policy
+    on, and ``tuning``: of the policy's own, to tune it on, drawn with seeds of their own."""
 
     sampled: tuple[tuple[int, int], ...] = ((17_000, 2), (5_400, 4), (9_000, 3))
     more: tuple[tuple[int, int], ...] = ((30_000, 2), (5_400, 2), (9_000, 2))
@@ -67,8 +67,10 @@ class Amounts:
     fit_unanswerable: int = 300
     fit_gsm8k_answers: int = 24
     most_opinions: int = 4
+    choosing: int = 200
+    choosing_seed: int = 44
     tuning: int = 400
-    tuning_seed: int = 32
+    tuning_seed: int = 33
     seed: int = 21
 
 
@@ -138,10 +140,10 @@ def fit_rows(engine: LocalEngine, amounts: Amounts, gsm8k: Path | None) -> list[
     return rows + prefixes([s for group in beyond for s in group]) + whole
 
 
-def tuning_questions(amounts: Amounts) -> list[dict[str, object]]:
-    """The policy's own split, as ``controller tune`` reads it."""
-    rows = [q for kind in KINDS for q in questions(kind, "policy", amounts.tuning, amounts.tuning_seed)]
-    order = np.random.default_rng(amounts.tuning_seed).permutation(len(rows))
+def policy_questions(split: str, count: int, seed: int) -> list[dict[str, object]]:
+    """``count`` questions of each kind, mixed, as ``controller tune`` reads them."""
+    rows = [q for kind in KINDS for q in questions(kind, split, count, seed)]
+    order = np.random.default_rng(seed).permutation(len(rows))
     return [
         {
             "id": q.id,
@@ -206,8 +208,10 @@ def main() -> None:
         elif stage == "opinions":
             weigh_opinions(args.base, adapter, amounts)
         elif stage == "questions":
-            lines = (json.dumps(row) for row in tuning_questions(amounts))
-            (args.runs / "tuning.jsonl").write_text("\n".join(lines) + "\n")
+            choosing = policy_questions("fit", amounts.choosing, amounts.choosing_seed)
+            tuning = policy_questions("policy", amounts.tuning, amounts.tuning_seed)
+            for name, rows in (("choosing.jsonl", choosing), ("tuning.jsonl", tuning)):
+                (args.runs / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
         else:
             shutil.copytree(args.base, args.out / "base", dirs_exist_ok=True)
             shutil.copytree(adapter, args.out / "adapter", dirs_exist_ok=True)

@@ -37,7 +37,10 @@ PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE.toml"
 StartPolicyFile = Annotated[
     Path | None,
     typer.Option(
-        "--policy", metavar="START.toml", help="Policy to start from; only its accept changes.", rich_help_panel=_POLICY
+        "--policy",
+        metavar="START.toml",
+        help="Policy to start from; without --choose-on only its accept changes.",
+        rich_help_panel="Start policy",
     ),
 ]
 RunPolicyFile = Annotated[

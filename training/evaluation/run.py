@@ -38,6 +38,7 @@ from training.evaluation.tables import (
     more,
     open_ended,
     positions,
+    stopping,
     temperature,
     training_studies,
 )
@@ -52,6 +53,7 @@ TABLES: dict[str, Callable[[Evidence], list[Row]]] = {
     "positions": positions.rows,
     "accuracy": accuracy.rows,
     "filter": accepted.rows,
+    "stopping": stopping.rows,
     "bci": look_ahead.rows,
     "drift": drift.rows,
     "open": open_ended.rows,

@@ -20,6 +20,7 @@ def findings(report: Report) -> list[str]:
         limit,
         calibrated,
         early,
+        stopping,
         look_ahead,
         drift,
         open_ended,
@@ -152,6 +153,25 @@ def early(report: Report) -> Iterator[str]:
                 f"accuracy {100 * r['accuracy']:.1f} % of the {100 * r['coverage']:.1f} % accepted, against "
                 f"{100 * r['accuracy_without']:.1f} % of all."
             )
+
+
+def stopping(report: Report) -> Iterator[str]:
+    """What giving up hopeless answers saves, beside the best of the others."""
+    for answers in ("test", MORE):
+        for keep in names(rows(report, "stopping", answers=answers), "keep"):
+            found = rows(report, "stopping", answers=answers, keep=keep, kind=whole(report))
+            mine = next((r for r in found if r["method"] == ours(report)), None)
+            best = max(filter(_is_rival, found), key=lambda r: r["saved"], default=None)
+            if mine is not None and best is not None:
+                yield (
+                    f"Giving up answers early ({mine['n']:,} answers): {100 * keep:.0f} % of the right ones are kept with "
+                    f"{_saved(mine)} of the tokens saved by {mine['method']}, {_saved(best)} by {best['method']}, the best "
+                    "other method that costs no further token."
+                )
+
+
+def _saved(row: Row) -> str:
+    return f"{100 * row['saved']:.1f} % ({100 * row['saved_low']:.1f} to {100 * row['saved_high']:.1f})"
 
 
 def look_ahead(report: Report) -> Iterator[str]:

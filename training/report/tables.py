@@ -23,7 +23,8 @@ class Table:
 
 
 def all_tables(report: Report) -> list[Table]:
-    makers = (summary, more, detail, positions, accuracy, accepted, look_ahead, temperature, drift, open_ended, studies)
+    makers = (summary, more, detail, positions, accuracy, accepted, stopping, look_ahead)
+    makers += (temperature, drift, open_ended, studies)
     return [table for make in makers for table in make(report) if table.cells]
 
 
@@ -132,6 +133,30 @@ def accepted(report: Report) -> Iterator[Table]:
         f", {_percent(early[0])} % of the tokens) or final." if early else ") or final."
     )
     yield _table("Accepting confident answers only", note, header, cells, 2)
+
+
+def stopping(report: Report) -> Iterator[Table]:
+    header = ("kind", "keeping", "method", "n", "tokens saved %", "wrong answers stopped %", "below")
+    for answers, words in (("test", ""), (MORE, ", more answers")):
+        cells = [
+            (
+                r["kind"],
+                f"{100 * r['keep']:.0f} %",
+                r["method"],
+                str(r["n"]),
+                _interval(r, "saved"),
+                _percent(r["wrong_stopped"]),
+            )
+            + (_number(r["threshold"], 3),)
+            for r in rows(report, "stopping", answers=answers)
+        ]
+        note = (
+            "An answer is given up at the first place before its end (the question included) where its value is below a "
+            "threshold: the highest at which the named share of the right answers is still written to the end, found on "
+            "these answers. Methods that cost no token beyond the answer's own. What is no probability is taken after Platt "
+            "scaling. With 64 samples the oracle calls some prefixes of right answers hopeless, so it cannot keep nearly all."
+        )
+        yield _table(f"Stopping early{words}", note, header, cells, 2)
 
 
 def look_ahead(report: Report) -> Iterator[Table]:
