@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from controller import screen
 from controller.assemble import Run
 from controller.errors import say
+from controller.ordered import in_order
 from controller.questions import Asked
 from controller.runs import open_trace, run_one, stopped_by
 from estimator.engines.base import EngineError, EngineUnreachable
-
-AHEAD = 2  # a row that takes long holds back no more than this many times the concurrency of finished ones
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,6 @@ class Job:
 
 
 FAILED = "could not be run"
-Item = TypeVar("Item")
-Done = TypeVar("Done")
 
 
 def solve_all(
@@ -51,7 +46,7 @@ def solve_all(
     ended, total = Counter(_outcome(row) for row in written), len(written) + len(jobs)
     try:
         with question_bar(total, len(written), stream) as advance:
-            for report in in_order(run, partial(_report, run), jobs, concurrency):
+            for report in in_order(partial(_report, run), jobs, concurrency, run.loaded.close):
                 screen.print_json(report, stream)
                 ended[_outcome(report)] += 1
                 advance()
@@ -70,46 +65,6 @@ def _summary(ended: Counter[str], total: int) -> str:
     number = f"{total} question{'s' * (total != 1)}" if done == total else f"{done} of {total} questions"
     hint = "" if done == total else "; with --out, --resume goes on from here"
     return number + (f": {counts}" if counts else "") + (' (see "error" in their lines)' if ended[FAILED] else "") + hint
-
-
-def in_order(
-    run: Run, work: Callable[[Item, threading.Event], Done], items: Sequence[Item], concurrency: int
-) -> Iterator[Done]:
-    """What ``work`` makes of each item, in the order of the items and ``concurrency`` at a time; it is to end soon once the
-    event that it is given is set. Only a window of items is under way or waits for its turn, so that memory does not grow with
-    their number. When one ends it all, the others are stopped, and those that had finished still come."""
-    waiting: deque[Future[Done]] = deque()
-    todo, ending = iter(items), threading.Event()
-    with ThreadPoolExecutor(concurrency, "question") as pool:
-        try:
-            while True:
-                for item in islice(todo, AHEAD * concurrency - len(waiting)):
-                    waiting.append(pool.submit(work, item, ending))
-                if not waiting:
-                    return
-                done = waiting[0].result()
-                waiting.popleft()
-                yield done
-        except GeneratorExit:
-            _end(run, waiting, ending)
-            raise
-        except BaseException:
-            finished = [f for f in waiting if _succeeded(f)]
-            _end(run, waiting, ending)
-            yield from (f.result() for f in finished)
-            raise
-
-
-def _end(run: Run, waiting: Sequence[Future[Any]], ending: threading.Event) -> None:
-    ending.set()
-    for future in waiting:
-        future.cancel()
-    if run.loaded.close is not None:
-        run.loaded.close()
-
-
-def _succeeded(future: Future[Any]) -> bool:
-    return future.done() and not future.cancelled() and future.exception() is None
 
 
 def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:

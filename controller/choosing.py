@@ -1,36 +1,30 @@
 """Which start policy a threshold is tuned for: whether to revise or to ask for fresh answers, and when to stop early. Pure
-functions over recorded runs, of questions that the threshold is not tuned on.
-
-Stopping early is chosen by replay. Where a run was recorded without it, ``graphs.what_if`` tells where another ``give_up`` and
-``abstain`` would have ended it and what that would have saved, so every pair of thresholds is tried without a model call.
-"""
+functions over recorded runs, of questions that the threshold is not tuned on."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
 from typing import Any
 
+from pydantic import ValidationError
+
 from controller.certificate import questions_hash
-from controller.tune import Count, count_all, gives_right, grid
-from estimator.types import Question
-from graphs.events import Event, Header, SegmentEvent
+from controller.errors import Failure
+from controller.stopping import Outcome, Recorded, replayed, stop_early, to_the_end
+from controller.tune import count_all, grid
 from graphs.policy import Policy
-from graphs.thresholds import Decode, Ending, outcomes_at
-from graphs.trace import Trace
-from graphs.what_if import tokens_generated, what_if
 
 LOSE = 0.02
-MOST_TOKENS = 2.5  # times what the cheapest way writes; a way that writes more is not chosen
-STOPS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+MOST_TOKENS = 2.5
+STRICTEST = 1.0
 AS_GIVEN = "as given"
 _ON: dict[str, float | int] = {"revise": 0.0, "drop": 0.0, "max_revisions": 0, "opinions": 0}
 WAYS: dict[str, dict[str, float | int]] = {
     "go on": _ON,
-    "revise at the end": _ON | {"max_revisions": 2},
-    "revise weak steps": _ON | {"revise": 0.15, "max_revisions": 2},
+    "revise at end": _ON | {"max_revisions": 2},
+    "revise weak": _ON | {"revise": 0.15, "max_revisions": 2},
     "revise falls": _ON | {"drop": 0.4, "max_revisions": 2},
     "revise often": _ON | {"revise": 0.15, "drop": 0.4, "max_revisions": 4},
     "ask once": _ON | {"opinions": 1},
@@ -41,172 +35,123 @@ WAYS: dict[str, dict[str, float | int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """A question's run under the strictest threshold, and its end under each threshold of its policy's grid."""
+class Wanted:
+    """What a start policy is chosen for: ``max_error`` among the answers given out, the share of the right ones that stopping
+    early may ``lose``, and the ``most_tokens`` that a question may take, as a multiple of what the cheapest way to answer
+    takes that writes everything to its end."""
 
-    trace: Trace
-    endings: tuple[Ending, ...]
-
-    @property
-    def tokens(self) -> int:
-        return tokens_generated(self.trace.events)
+    max_error: float
+    lose: float = LOSE
+    most_tokens: float = MOST_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A start policy that was tried: at the loosest threshold that keeps the error (None where there is none), ``answered``
-    questions and how many of them ``wrong``; ``tokens`` a question."""
+    """A way to answer: the ``policy`` with ``accept`` at the threshold that answers most while the error is kept (of equal ones
+    the strictest) and with the early stopping that suits it; what it comes to, and what it would without early stopping."""
 
     name: str
-    threshold: float | None
-    answered: int
-    wrong: int
-    tokens: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stopping:
-    """What early stopping makes of the chosen way at its threshold: answers given out that are ``right`` and ``wrong``, and
-    ``tokens`` a question. Both thresholds 0: without it."""
-
-    give_up: float
-    abstain: float
-    right: int
-    wrong: int
-    tokens: float
+    policy: Policy
+    whole: Outcome
+    stopping: Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen (``policy``), from what, and on which questions; ``stopping`` is None where no threshold keeps the error,
-    so that there is nothing to hold early stopping against."""
+    """The way that was ``chosen`` among ``ways``, and on which questions; those of ``hopeless`` names keep the error at no
+    threshold."""
 
-    policy: Policy
+    chosen: Way
+    ways: tuple[Way, ...]
+    hopeless: tuple[str, ...]
+    wanted: Wanted
     questions_hash: str
     n: int
-    max_error: float
-    lose: float
-    chosen: str
-    ways: tuple[Way, ...]
-    without: Stopping | None
-    stopping: Stopping | None
+
+    @property
+    def most_tokens(self) -> float:
+        """Tokens that a question may take."""
+        return _most_tokens(self.ways, self.wanted)
 
     def record(self) -> dict[str, Any]:
-        """For the certificate; the policy stands there already."""
-        values = asdict(self)
-        del values["policy"]
-        return values
-
-
-def open_ended(policy: Policy) -> Policy:
-    """The policy without early stopping: what is recorded under it tells what any early stopping would have done. Where
-    nothing is revised the thresholds of revising mean nothing and are 0."""
-    changes: dict[str, float] = {"give_up": 0.0, "abstain": 0.0}
-    return policy.model_copy(update=changes if policy.max_revisions else changes | {"revise": 0.0, "drop": 0.0})
+        """For the certificate."""
+        return {
+            "questions_hash": self.questions_hash,
+            "n": self.n,
+            **asdict(self.wanted),
+            "chosen": self.chosen.name,
+            "ways": [
+                {"name": w.name, "policy": w.policy.model_dump(), "whole": w.whole.record(), "stopping": w.stopping.record()}
+                for w in self.ways
+            ],
+            "hopeless": list(self.hopeless),
+        }
 
 
 def candidates(start: Policy, opinions: Sequence[int], *, ways: bool) -> dict[str, Policy]:
-    """The start policies to try, by name: the given one and, with ``ways``, all of ``WAYS`` that differ from it and ask for no
-    other number of fresh answers than the estimator can weigh (``opinions``)."""
-    tried = {AS_GIVEN: open_ended(start)}
+    """The policies to try, by name, without early stopping: the given one and, with ``ways``, all of ``WAYS`` that differ from
+    it, are policies with its other values, and ask for no other number of fresh answers than the estimator can weigh."""
+    base = to_the_end(start).model_copy(update={"accept": STRICTEST})
+    tried = {AS_GIVEN: base}
     for name, changes in WAYS.items() if ways else ():
-        policy = Policy.model_validate(open_ended(start).model_dump() | changes)
+        try:
+            policy = Policy.model_validate(base.model_dump() | changes)
+        except ValidationError:  # opinions at temperature 0, say
+            continue
         if policy not in tried.values() and policy.opinions in (0, *opinions):
             tried[name] = policy
     return tried
 
 
-def recorded(events: Sequence[Event], thresholds: Sequence[float], decode: Decode) -> Recorded:
-    """A run as it is kept here, without the numbers of its tokens."""
-    header, *rest = events
-    assert isinstance(header, Header), "a run begins with its header"
-    slim = [e.model_copy(update={"logprobs": [], "entropies": []}) if isinstance(e, SegmentEvent) else e for e in rest]
-    trace = Trace.model_construct(header=header, events=slim, complete=True)
-    return Recorded(trace, tuple(outcomes_at(events, t, decode) for t in thresholds))
+def choose(tried: Mapping[str, Policy], runs: Mapping[str, Sequence[Recorded]], wanted: Wanted) -> Choice:
+    """The way to answer, and when to stop early on it. ``runs`` holds the runs of each policy that was tried. Raises
+    ``Failure`` where none keeps the error at any threshold."""
+    found = {name: _way(name, policy, runs[name], wanted) for name, policy in tried.items()}
+    ways = tuple(way for way in found.values() if way is not None)
+    questions = [r.question for r in next(iter(runs.values()))]
+    if not ways:
+        raise Failure(
+            f"on the {len(questions)} questions to choose on no threshold keeps the error at {wanted.max_error:g}: allow a "
+            "larger --max-error, or improve the model or the estimator; the questions to tune on were not looked at"
+        )
+    hopeless = tuple(name for name, way in found.items() if way is None)
+    return Choice(
+        chosen=_cheapest_of_the_best(ways, wanted),
+        ways=ways,
+        hopeless=hopeless,
+        wanted=wanted,
+        questions_hash=questions_hash(questions),
+        n=len(questions),
+    )
 
 
-def choose(
-    tried: Mapping[str, Policy],
-    runs: Mapping[str, Sequence[Recorded]],
-    questions: Sequence[Question],
-    max_error: float,
-    lose: float = LOSE,
-) -> Choice:
-    """The way to answer, and when to stop early on it. ``runs`` holds, for each policy tried, the run of each question."""
-    ways = {name: _way(name, policy, runs[name], questions, max_error) for name, policy in tried.items()}
-    name = _cheapest_of_the_best(ways, runs, tried)
-    policy, way = tried[name], ways[name]
-    without = stopping = None
-    if way.threshold is not None:
-        right = _given(policy, runs[name], questions, way.threshold)
-        others = [_stopped(policy, way.threshold, *pair) for pair in _pairs()]
-        tries = [s for s in (_stopping(p, runs[name], right) for p in others if p.revise <= p.accept) if s is not None]
-        without = tries[0]
-        stopping = _least_tokens(tries, without, lose)
-        policy = _stopped(policy, way.threshold, stopping.give_up, stopping.abstain)
-    told = (questions_hash(questions), len(questions), max_error, lose)
-    return Choice(policy, *told, name, tuple(ways.values()), without, stopping)
+def _way(name: str, policy: Policy, runs: Sequence[Recorded], wanted: Wanted) -> Way | None:
+    thresholds = grid(policy.lowest_accept)
+    counts = count_all(thresholds, [r.question for r in runs], [[r.endings[t] for t in thresholds] for r in runs])
+    kept = [c for c in counts if c.error is not None and c.error <= wanted.max_error]
+    if not kept:
+        return None
+    accepting = policy.model_copy(update={"accept": max(kept, key=lambda c: c.accepted).threshold})
+    whole = replayed(accepting, runs)
+    assert whole is not None, "a run tells what its own policy does at any threshold"
+    stopped, stopping = stop_early(accepting, runs, wanted.lose)
+    return Way(name, stopped, whole, stopping)
 
 
-def _way(name: str, policy: Policy, runs: Sequence[Recorded], questions: Sequence[Question], max_error: float) -> Way:
-    counts = count_all(grid(policy.revise), questions, [r.endings for r in runs])
-    kept = [c for c in counts if c.error is not None and c.error <= max_error]
-    best = max(kept, key=lambda c: c.accepted, default=Count(math.nan, 0, 0))
-    threshold = best.threshold if kept else None
-    return Way(name, threshold, best.accepted, best.wrong, sum(r.tokens for r in runs) / len(runs))
+def _most_tokens(ways: Sequence[Way], wanted: Wanted) -> float:
+    return wanted.most_tokens * min(w.whole.tokens for w in ways)
 
 
-def _cheapest_of_the_best(ways: Mapping[str, Way], runs: Mapping[str, Sequence[Recorded]], tried: Mapping[str, Policy]) -> str:
-    """Of the ways that do not write too much, the cheapest that answers as many questions as the best, up to one standard
-    error of their difference (the questions are the same, so those that only one of two answers make it)."""
-    least = min(w.tokens for w in ways.values())
-    affordable = [w for w in ways.values() if w.tokens <= MOST_TOKENS * least]
-    best = max(affordable, key=lambda w: (w.answered, -w.tokens))
-    answers = {w.name: _answers(tried[w.name], w, runs[w.name]) for w in affordable}
-    as_good = [w for w in affordable if best.answered - w.answered <= math.sqrt(len(answers[w.name] ^ answers[best.name]))]
-    return min(as_good, key=lambda w: w.tokens).name
+def _cheapest_of_the_best(ways: Sequence[Way], wanted: Wanted) -> Way:
+    """Of the ways that take no more tokens than they may (where all do, the cheapest), the cheapest that answers as many
+    questions as the best, up to one standard error of their difference: the questions are the same, so that those which only
+    one of two answers make it."""
+    least = min(w.stopping.tokens for w in ways)
+    affordable = [w for w in ways if w.stopping.tokens <= max(_most_tokens(ways, wanted), least)]
+    best = max(affordable, key=lambda w: (w.stopping.answered, -w.stopping.tokens))
+    return min((w for w in affordable if _as_good(w.stopping, best.stopping)), key=lambda w: w.stopping.tokens)
 
 
-def _answers(policy: Policy, way: Way, runs: Sequence[Recorded]) -> set[int]:
-    """The numbers of the questions that are answered at the way's threshold."""
-    if way.threshold is None:
-        return set()
-    column = grid(policy.revise).index(way.threshold)
-    return {i for i, r in enumerate(runs) if r.endings[column].answered}
-
-
-def _given(policy: Policy, runs: Sequence[Recorded], questions: Sequence[Question], threshold: float) -> list[bool]:
-    """Of each question whether the answer at a threshold is right."""
-    column = grid(policy.revise).index(threshold)
-    return [gives_right(q, r.endings[column]) for q, r in zip(questions, runs, strict=True)]
-
-
-def _pairs() -> list[tuple[float, float]]:
-    """give_up and abstain, the first without early stopping."""
-    return [(give_up, abstain) for give_up, abstain in product(STOPS, STOPS) if give_up <= abstain]
-
-
-def _stopped(policy: Policy, accept: float, give_up: float, abstain: float) -> Policy:
-    """A policy needs abstain <= revise; where nothing is revised that threshold means nothing."""
-    changes = {"accept": accept, "give_up": give_up, "abstain": abstain, "revise": max(policy.revise, abstain)}
-    return policy.model_copy(update=changes)
-
-
-def _stopping(policy: Policy, runs: Sequence[Recorded], right: Sequence[bool]) -> Stopping | None:
-    """What the policy would have come to; None where the records cannot tell."""
-    tokens, counts = 0, [0, 0]
-    for run, is_right in zip(runs, right, strict=True):
-        end = what_if(run.trace, policy)[-1]
-        if not end.known:
-            return None
-        tokens += run.tokens - end.saved_tokens
-        if end.outcome == "answered":
-            counts[is_right] += 1
-    return Stopping(policy.give_up, policy.abstain, counts[True], counts[False], tokens / len(runs))
-
-
-def _least_tokens(tries: Sequence[Stopping], without: Stopping, lose: float) -> Stopping:
-    """The one that saves most among those that lose at most the share ``lose`` of the right answers; of equal ones the one that
-    stops least."""
-    allowed = [s for s in tries if without.right - s.right <= lose * without.right]
-    return min(allowed, key=lambda s: (s.tokens, s.give_up + s.abstain))
+def _as_good(one: Outcome, best: Outcome) -> bool:
+    apart = sum((a is None) != (b is None) for a, b in zip(one.given, best.given, strict=True))
+    return best.answered - one.answered <= math.sqrt(apart)

@@ -10,55 +10,73 @@ from functools import partial
 from typing import TypeVar
 
 from controller.assemble import Run
-from controller.batch import in_order, question_bar
-from controller.choosing import LOSE, Choice, Recorded, candidates, choose, recorded
+from controller.batch import question_bar
+from controller.choosing import STRICTEST, Choice, Wanted, candidates, choose
+from controller.ordered import in_order
 from controller.questions import QuestionError
 from controller.runs import run_one, stopped_by
 from controller.safe import one_line
+from controller.stopping import Recorded, recorded
 from controller.tune import Tuning, count_all, fixed_sequence, grid
 from estimator.types import Question
 from graphs.events import Event
 from graphs.thresholds import Ending, outcomes_at
 
-STRICTEST = 1.0
 Read = TypeVar("Read")
 
 
 def tune(run: Run, questions: Sequence[Question], max_error: float, risk: float, concurrency: int = 1) -> Tuning:
     """Run all questions and test the thresholds of the start policy's grid. Raises what the engine raises: a question left
     out because it failed would bend the sample."""
-    thresholds, decode = grid(run.policy.revise), run.loaded.engine.decode
+    thresholds, decode = grid(run.policy.lowest_accept), run.loaded.engine.decode
 
-    def ends(events: Sequence[Event]) -> list[Ending]:
+    def ends(question: Question, events: Sequence[Event]) -> list[Ending]:
         return [outcomes_at(events, t, decode) for t in thresholds]
 
     with question_bar(len(questions)) as advance:
-        endings = record(run, questions, ends, concurrency, advance)
+        endings = _each(run, questions, ends, concurrency, advance)
     return fixed_sequence(count_all(thresholds, questions, endings), len(questions), max_error, risk)
 
 
 def choose_start(
-    run: Run, questions: Sequence[Question], max_error: float, lose: float = LOSE, *, ways: bool = False, concurrency: int = 1
+    run: Run, questions: Sequence[Question], wanted: Wanted, *, ways: bool = False, concurrency: int = 1
 ) -> Choice:
     """Choose the policy that a threshold is then tuned for (``controller.choosing``): when to stop early and, with ``ways``,
     whether to revise or to ask for fresh answers. Each policy that is tried runs all questions once."""
-    tried = candidates(run.policy, sorted(run.loaded.scorer.opinions), ways=ways)
+    tried, decode = candidates(run.policy, sorted(run.loaded.scorer.opinions), ways=ways), run.loaded.engine.decode
     runs: dict[str, list[Recorded]] = {}
     with question_bar(len(questions) * len(tried)) as advance:
         for name, policy in tried.items():
-            read = partial(recorded, thresholds=grid(policy.revise), decode=run.loaded.engine.decode)
-            runs[name] = record(replace(run, policy=policy), questions, read, concurrency, advance)
-    return choose(tried, runs, questions, max_error, lose)
+            read = partial(recorded, thresholds=grid(policy.lowest_accept), decode=decode)
+            runs[name] = _each(replace(run, policy=policy), questions, read, concurrency, advance)
+    return choose(tried, runs, wanted)
 
 
-def record(
-    run: Run, questions: Sequence[Question], read: Callable[[list[Event]], Read], concurrency: int, advance: Callable[[], None]
+def _each(
+    run: Run,
+    questions: Sequence[Question],
+    read: Callable[[Question, list[Event]], Read],
+    concurrency: int,
+    advance: Callable[[], None],
 ) -> list[Read]:
-    """What ``read`` makes of each question's run under the strictest threshold."""
+    """What ``read`` makes of each question's run under the strictest threshold. The events themselves (every token's numbers)
+    are dropped as soon as they have been read."""
     strict = replace(run, policy=run.policy.model_copy(update={"accept": STRICTEST}))
+
+    def one(question: Question, ending: threading.Event) -> Read:
+        events: list[Event] = []
+        stop = stopped_by(ending)
+
+        def keep(event: Event) -> None:
+            events.append(event)
+            stop(event)
+
+        run_one(replace(strict, loaded=strict.loaded.twin()), question.text, show=keep)
+        return read(question, events)
+
     found = []
-    for one in in_order(strict, partial(_recorded, strict, read), questions, concurrency):
-        found.append(one)
+    for made in in_order(one, questions, concurrency, run.loaded.close):
+        found.append(made)
         advance()
     return found
 
@@ -74,15 +92,3 @@ def check_fit(run: Run, questions: Sequence[Question]) -> None:
             f"question {number} of {len(questions)} ({one_line(first.id, 40)!r}) is too long for the context of "
             f"{engine.max_context} tokens{more}: shorten what is too long, or leave it out"
         )
-
-
-def _recorded(strict: Run, read: Callable[[list[Event]], Read], question: Question, ending: threading.Event) -> Read:
-    events: list[Event] = []
-    stop = stopped_by(ending)
-
-    def keep(event: Event) -> None:
-        events.append(event)
-        stop(event)
-
-    run_one(replace(strict, loaded=strict.loaded.twin()), question.text, show=keep)
-    return read(events)

@@ -15,6 +15,7 @@ from controller.choosing import Choice
 from controller.safe import visible
 from controller.theme import GOOD, POOR, Symbols, symbols_for
 from controller.tune import Count, Tuning, more_right_needed, questions_needed
+from graphs.policy import Policy
 
 ROWS_BEFORE = 5
 
@@ -22,7 +23,7 @@ ROWS_BEFORE = 5
 def show(tuned: Tuned, out: Path, console: Console) -> None:
     """The whole view."""
     if tuned.choice is not None:
-        if len(tuned.choice.ways) > 1:
+        if len(tuned.choice.ways) + len(tuned.choice.hopeless) > 1:
             console.print(Padding(_ways(tuned.choice, symbols_for(console)), (1, 0, 0, 0)))
         console.print(Padding(Text(visible(" ".join(chosen(tuned.choice)))), (1, 0, 0, 0)))
     if tuned.tuning.tested:
@@ -44,25 +45,29 @@ def guarantee(tuning: Tuning, out: Path) -> list[str]:
 
 
 def chosen(choice: Choice) -> list[str]:
-    """The start policy that was chosen, and what stopping early is worth on the questions that it was chosen on."""
-    without, stopping, allowed = choice.without, choice.stopping, _share(choice.max_error)
-    if without is None or stopping is None:
-        return [
-            f"No threshold keeps the error on the {choice.n} questions to choose on at {allowed}, so nothing is chosen on them."
-        ]
-    if stopping.abstain == 0:
-        return [
-            f"Stopping early would lose more than {_share(choice.lose)} of the {without.right} right answers, so it does not."
-        ]
-    saved = _share(round(1 - stopping.tokens / without.tokens, 3))
-    which = " with no revision left" if choice.policy.max_revisions else ""
-    return [
-        f"Stops where confidence is below {stopping.give_up:.2f} after the question or {stopping.abstain:.2f} after a "
-        f"paragraph{which}.",
-        f"On the {choice.n} questions to choose on that saves {saved} of the tokens ({without.tokens:.1f} to "
-        f"{stopping.tokens:.1f} a question) and, accepting from {choice.policy.accept:.2f}, gives out {stopping.right} right "
-        f"answers of {without.right} and {stopping.wrong} wrong ones of {without.wrong}.",
+    """When it stops early, and what that is worth on the questions that it was chosen on."""
+    way, policy = choice.chosen, choice.chosen.policy
+    places = [
+        f"{value:.2f} {where}"
+        for value, where in ((policy.give_up, "after the question"), (policy.abstain, _where(policy)))
+        if value
     ]
+    if not places:
+        return [
+            f"No early stopping saves tokens on the {choice.n} questions to choose on without losing more than "
+            f"{_share(choice.wanted.lose)} of the {way.whole.right} right answers, so it does not stop early."
+        ]
+    saved = _share(round(1 - way.stopping.tokens / way.whole.tokens, 3))
+    return [
+        f"Stops where confidence is below {' or '.join(places)}.",
+        f"On the {choice.n} questions to choose on that saves {saved} of the tokens ({way.whole.tokens:.1f} to "
+        f"{way.stopping.tokens:.1f} a question); at accept = {policy.accept:.2f} it gives out {way.stopping.right} right "
+        f"answers of {way.whole.right} and {way.stopping.wrong} wrong ones of {way.whole.wrong}.",
+    ]
+
+
+def _where(policy: Policy) -> str:
+    return "after a paragraph with no revision left" if policy.max_revisions else "after a paragraph"
 
 
 def refusal(tuning: Tuning) -> list[str]:
@@ -100,15 +105,18 @@ def _table(tuning: Tuning, symbols: Symbols) -> Table:
 
 
 def _ways(choice: Choice, symbols: Symbols) -> Table:
-    """The ways to answer that were tried, each at the loosest threshold that keeps the error."""
+    """The ways to answer that were tried, each with the early stopping that suits it, at the threshold that answers most."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in ("", "way", "threshold", "answered", "wrong", "tokens a question"):
-        table.add_column(name, justify="left" if name == "way" else "right")
+    for name in ("", "way", "accept", "give up", "abstain", "right", "wrong", "tokens"):
+        table.add_column(name, justify="left" if name == "way" else "right", no_wrap=name == "way")
     for way in choice.ways:
-        is_chosen = way.name == choice.chosen
-        mark, style = (f"{symbols.finish} chosen", f"bold {GOOD}") if is_chosen else ("", "")
-        threshold = "none" if way.threshold is None else f"{way.threshold:.2f}"
-        table.add_row(mark, way.name, threshold, str(way.answered), str(way.wrong), f"{way.tokens:.1f}", style=style)
+        policy, too_dear = way.policy, way.stopping.tokens > choice.most_tokens
+        mark, style = (f"{symbols.finish} chosen", f"bold {GOOD}") if way is choice.chosen else ("too dear" * too_dear, "")
+        thresholds = [f"{t:.2f}" for t in (policy.accept, policy.give_up, policy.abstain)]
+        counts = [str(way.stopping.right), str(way.stopping.wrong), f"{way.stopping.tokens:.1f}"]
+        table.add_row(mark, way.name, *thresholds, *counts, style=style)
+    for name in choice.hopeless:
+        table.add_row("too wrong", name, style=POOR)
     return table
 
 

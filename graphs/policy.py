@@ -59,6 +59,11 @@ class Policy(BaseModel):
     hopeless: float = Field(default=HOPELESS, ge=0, le=1)
     sure: float = Field(default=SURE, ge=0, le=1)
 
+    @property
+    def lowest_accept(self) -> float:
+        """What ``accept`` can be at least, the other values being as they are."""
+        return max(self.revise, self.give_up)
+
     @field_validator("position")
     @classmethod
     def _one_spelling(cls, value: str) -> str:
@@ -67,11 +72,13 @@ class Policy(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.give_up <= self.abstain <= self.revise <= self.accept:
+        if not self.abstain <= self.revise <= self.accept:
             raise ValueError(
-                "thresholds out of order: need give_up <= abstain <= revise <= accept, got "
-                f"{self.give_up} <= {self.abstain} <= {self.revise} <= {self.accept}"
+                "thresholds out of order: need abstain <= revise <= accept, got "
+                f"{self.abstain} <= {self.revise} <= {self.accept}"
             )
+        if not self.give_up <= self.accept:
+            raise ValueError(f"thresholds out of order: need give_up <= accept, got {self.give_up} <= {self.accept}")
         if 0 < self.temperature < COLDEST:
             raise ValueError(f"temperature {self.temperature:g} is too low to sample at: give 0 (greedy) or {COLDEST} at least")
         if (self.width == 0) != (self.depth == 0):

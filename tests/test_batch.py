@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from controller.assemble import Run
-from controller.batch import AHEAD, Job, solve_all
+from controller.batch import Job, solve_all
+from controller.ordered import AHEAD
 from controller.questions import Asked
 from estimator.engines.base import EngineUnreachable
 from graphs.policy import Policy

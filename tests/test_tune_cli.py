@@ -268,16 +268,49 @@ def test_stopping_early_is_chosen_on_other_questions_and_told(monkeypatch):
     others()
     report = json.loads(invoke("tune", write(rows()), *CHOOSE, "--json").stdout)
     choice, policy = report["certificate"]["choice"], load_policy("tuned.toml")
-    assert (choice["n"], choice["chosen"], choice["lose"], choice["max_error"]) == (40, "as given", 0.02, 0.2)
-    assert [w["name"] for w in choice["ways"]] == ["as given"]
-    assert policy.give_up == choice["stopping"]["give_up"] == 0.2 and policy.abstain == policy.revise == 0.2
-    assert choice["stopping"]["right"] == choice["without"]["right"] == 30
-    assert choice["stopping"]["tokens"] < choice["without"]["tokens"]
+    assert (choice["n"], choice["chosen"], choice["hopeless"]) == (40, "as given", [])
+    assert (choice["max_error"], choice["lose"], choice["most_tokens"]) == (0.2, 0.02, 2.5)
+    [way] = choice["ways"]
+    assert way["policy"] | {"accept": policy.accept} == policy.model_dump()
+    assert policy.give_up == 0.2 and policy.abstain == policy.revise == 0.0, "what the question says nothing has to add"
+    assert way["stopping"]["right"] == way["whole"]["right"] == 30 and way["stopping"]["tokens"] < way["whole"]["tokens"]
     assert choice["questions_hash"] != report["certificate"]["questions_hash"]
     assert report["certificate"]["policy_hash"] == fingerprint(policy.model_dump())
     words = " ".join(invoke("tune", "q.jsonl", *CHOOSE, "--ways").stdout.split())
-    assert "Stops where confidence is below 0.20 after the question" in words and "chosen as given" in words
-    assert "gives out 30 right answers of 30" in words
+    assert "Stops where confidence is below 0.20 after the question." in words and "chosen as given" in words
+    assert "it gives out 30 right answers of 30" in words
+
+
+def test_how_much_may_be_lost_and_taken_is_what_was_asked_for(monkeypatch):
+    use(monkeypatch, knowing())
+    others()
+    wanted = ("--ways", "--lose", "0.25", "--most-tokens", "100", "--json")
+    choice = json.loads(invoke("tune", write(rows()), *CHOOSE, *wanted).stdout)["certificate"]["choice"]
+    assert (choice["lose"], choice["most_tokens"]) == (0.25, 100) and len(choice["ways"]) > 4
+    assert "too dear revise at end" in " ".join(
+        invoke("tune", "q.jsonl", *CHOOSE, "--ways", "--most-tokens", "0.1").stdout.split()
+    )
+
+
+def test_where_nothing_can_be_stopped_it_says_so(monkeypatch):
+    known = knowing()
+    even = ScriptedScorer(lambda a: max(0.5, known.scorer.score([a])[0].value))
+    use(monkeypatch, Double(known.engine, even, known.model, known.estimator, known.hashes))
+    Path("others.jsonl").write_text(
+        "".join(json.dumps({"question": f"Say {word(i)}", "answer": word(i)}) + "\n" for i in range(40))
+    )
+    words = " ".join(invoke("tune", write(rows()), *CHOOSE).stdout.split())
+    assert "No early stopping saves tokens on the 40 questions to choose on" in words and "so it does not stop early" in words
+
+
+def test_where_no_threshold_keeps_the_error_the_questions_to_tune_on_are_spared(monkeypatch):
+    known = knowing()
+    blind = ScriptedScorer(lambda a: 0.5)
+    use(monkeypatch, Double(known.engine, blind, known.model, known.estimator, known.hashes))
+    others()
+    result = invoke("tune", write(rows()), *CHOOSE)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert "the questions to tune on were not looked at" in result.stderr and not list(Path().glob("tuned*"))
 
 
 def test_questions_to_choose_on_are_none_of_those_to_tune_on(loaded):
@@ -299,10 +332,31 @@ def test_questions_to_choose_on_are_none_of_those_to_tune_on(loaded):
         ((*CHOOSE, "--lose", "1"), 2, "--lose is a share"),
         ((*CHOOSE, "--lose", "nan"), 2, "--lose is a share"),
         ((*LIMITS, "--choose-on", "missing.jsonl"), 2, "missing.jsonl"),
-        ((*LIMITS[:4], "--out", "others.jsonl", "--choose-on", "others.jsonl"), 2, "others.jsonl holds"),
+        ((*CHOOSE, "--most-tokens", "2"), 2, "--most-tokens chooses between ways"),
+        ((*LIMITS, "--most-tokens", "2"), 2, "--most-tokens belongs to --choose-on"),
+        ((*CHOOSE, "--ways", "--most-tokens", "0"), 2, "--most-tokens is a multiple"),
+        ((*CHOOSE, "--ways", "--most-tokens", "nan"), 2, "--most-tokens is a multiple"),
+        ((*LIMITS[:4], "--out", "o.toml", "--choose-on", "o.certificate.json"), 2, "holds the questions"),
     ],
 )
 def test_a_choice_is_refused_before_anything_runs(loaded, arguments, code, why):
-    others()
+    Path("o.certificate.json").write_text(others().read_text())
     result = invoke("tune", write(rows()), *arguments)
     assert result.exit_code == code and why in result.stderr and loaded.engine.calls == 0 and result.stderr.count("\n") == 1
+
+
+def test_stdin_is_one_of_the_files(loaded):
+    others()
+    both = invoke("tune", "-", *LIMITS, "--choose-on", "-", stdin="".join(json.dumps(r) + "\n" for r in rows()))
+    assert both.exit_code == 2 and "QUESTIONS or OTHERS, not both" in both.stderr and loaded.engine.calls == 0
+
+
+def test_a_question_to_choose_on_that_does_not_fit_the_context_is_named_before_anything_runs(loaded):
+    others()
+    long = {"question": "Say " + "and then " * 99 + "what?", "answer": "what"}
+    with Path("others.jsonl").open("a") as file:
+        file.write(json.dumps(long) + "\n")
+    loaded.engine.max_context = len(loaded.engine.prompt_ids(long["question"]))
+    result = invoke("tune", write(rows()), *CHOOSE)
+    assert (result.exit_code, result.stdout, loaded.engine.calls) == (2, "", 0)
+    assert "question 41 of 41 ('others-40') is too long" in result.stderr

@@ -1,5 +1,5 @@
-"""``controller tune``: choose when to stop early, to revise and to ask again, and find the acceptance threshold that keeps the
-share of wrong answers below a limit."""
+"""``controller tune``: find the acceptance threshold that keeps the share of wrong answers below a limit, and before that, on
+other questions, when to stop early, to revise and to ask again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from controller.commands import options
 from controller.errors import ExitCode, UsageError, reported
 
 EXAMPLE = "Example, in a checkout:\n\ncontroller tune examples/questions.jsonl --max-error 0.2 --risk 0.2 --out tuned.toml"
-LEAST, MOST = 0.001, 0.999
+LEAST, MOST, MOST_TIMES = 0.001, 0.999, 100
 _START = "Start policy"
 
 
@@ -51,6 +51,13 @@ def command(
             help="Share of the right answers that stopping early may cost there: 0.02, if not given.", rich_help_panel=_START
         ),
     ] = None,
+    most_tokens: Annotated[
+        float | None,
+        typer.Option(
+            help="With --ways: tokens a question may take, in multiples of plain generation's: 2.5, if not given.",
+            rich_help_panel=_START,
+        ),
+    ] = None,
     policy: options.StartPolicyFile = None,
     json: options.Json = False,
     concurrency: Annotated[int | None, typer.Option(help="Questions at the same time (16 on a server, else 1).")] = None,
@@ -61,62 +68,81 @@ def command(
     base_url: options.BaseUrl = None,
     config: options.Config = None,
 ) -> None:
-    """Choose when to stop early, and tune the acceptance threshold with a guarantee on the error."""
+    """Tune the acceptance threshold with a guarantee on the error; with --choose-on, choose first when to stop early."""
     flags = {
         "policy": policy, "concurrency": concurrency, "seed": seed, "model": model, "estimator": estimator, "engine": engine,
         "base_url": base_url,
     }  # fmt: skip
+    start = Start(choose_on, ways, lose, most_tokens)
     with reported():
         _check_share("--max-error", max_error)
         _check_share("--risk", risk)
-        if choose_on is None and (ways or lose is not None):
-            raise UsageError(
-                f"{'--ways' if ways else '--lose'} belongs to --choose-on OTHERS.jsonl (see controller tune --help)"
-            )
-        if lose is not None and not 0 <= lose <= MOST:  # also refuses nan
-            raise UsageError(f"--lose is a share between 0 and {MOST}, not {lose:g}")
-        code = _tune(questions, Limits(max_error, risk, lose, ways), choose_on, out, json, flags, config)
+        start.check()
+        if choose_on is not None and str(choose_on) == str(questions) == "-":
+            raise UsageError("stdin can be QUESTIONS or OTHERS, not both: name a file for one of them")
+        code = _tune(questions, max_error, risk, start, out, json, flags, config)
     raise typer.Exit(code)
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What is asked of a tuning; ``lose`` and ``ways`` are of the start policy's choice."""
+class Start:
+    """How the start policy is chosen: on the questions of a file, or not at all."""
 
-    max_error: float
-    risk: float
-    lose: float | None
+    choose_on: Path | None
     ways: bool
+    lose: float | None
+    most_tokens: float | None
+
+    def check(self) -> None:
+        """UsageError where the options make no sense."""
+        asked = {"--ways": self.ways, "--lose": self.lose is not None, "--most-tokens": self.most_tokens is not None}
+        if self.choose_on is None and any(asked.values()):
+            raise UsageError(f"{next(k for k, v in asked.items() if v)} belongs to --choose-on OTHERS.jsonl")
+        if self.most_tokens is not None and not self.ways:
+            raise UsageError("--most-tokens chooses between ways to answer: give --ways")
+        if self.lose is not None and not 0 <= self.lose <= MOST:  # also refuses nan
+            raise UsageError(f"--lose is a share between 0 and {MOST}, not {self.lose:g}")
+        if self.most_tokens is not None and not 0 < self.most_tokens <= MOST_TIMES:
+            raise UsageError(f"--most-tokens is a multiple above 0 and of at most {MOST_TIMES}, not {self.most_tokens:g}")
 
 
 def _tune(
-    path: Path, limits: Limits, choose_on: Path | None, out: Path, json: bool, flags: dict[str, Any], config: Path | None
+    path: Path,
+    max_error: float,
+    risk: float,
+    start: Start,
+    out: Path,
+    json: bool,
+    flags: dict[str, Any],
+    config: Path | None,
 ) -> ExitCode:
     from controller import screen, tune_view
     from controller.assemble import at_once, plan
     from controller.certificate import Tuned, check_writable
-    from controller.choosing import LOSE
+    from controller.choosing import LOSE, MOST_TOKENS, Wanted
     from controller.errors import say
     from controller.references import check_apart, graded_questions_from_file
     from controller.trials import check_fit, choose_start, tune
     from controller.tune import check_chances
 
     asked = graded_questions_from_file(path)
-    others = [] if choose_on is None else graded_questions_from_file(choose_on)
+    others = [] if start.choose_on is None else graded_questions_from_file(start.choose_on)
     planned = plan(config, flags)
-    check_chances(len(asked), planned.policy.revise, limits.max_error, limits.risk)
-    for questions in (path, *([] if choose_on is None else [choose_on])):
-        check_writable(out, questions)
-    if choose_on is not None:
-        check_apart(asked, others, choose_on)
+    check_chances(len(asked), 0.0 if others else planned.policy.lowest_accept, max_error, risk)
+    check_writable(out, path)
+    if start.choose_on is not None:
+        check_writable(out, start.choose_on)
+        check_apart(asked, others, start.choose_on)
     run = planned.load_to_decide()
-    check_fit(run, [*asked, *others])
+    check_fit(run, asked)
+    check_fit(run, others)
     concurrency, choice = at_once(planned.settings, run.loaded), None
-    if choose_on is not None:
-        lose = LOSE if limits.lose is None else limits.lose
-        choice = choose_start(run, others, limits.max_error, lose, ways=limits.ways, concurrency=concurrency)
-        run = replace(run, policy=choice.policy)
-    tuned = Tuned(tune(run, asked, limits.max_error, limits.risk, concurrency), run, asked, choice)
+    if others:
+        lose, most_tokens = (LOSE if start.lose is None else start.lose), start.most_tokens or MOST_TOKENS
+        wanted = Wanted(max_error, lose, most_tokens)
+        choice = choose_start(run, others, wanted, ways=start.ways, concurrency=concurrency)
+        run = replace(run, policy=choice.chosen.policy)
+    tuned = Tuned(tune(run, asked, max_error, risk, concurrency), run, asked, choice)
     if tuned.policy is not None:
         tuned.save(out)
     if json:

@@ -4,7 +4,8 @@
 
 - **plain**: one completion a question to its end, no scores and no log-probabilities: what the server gives to whoever asks;
 - **segments**: the same answers paragraph by paragraph, no scores;
-- **solve**: the whole machine with a score at every paragraph.
+- **solve**: the whole machine with a score at every paragraph;
+- **shipped**: the embedded model's questions under its shipped policy, which stops early and asks again where there is doubt.
 
 Tokens/s are of answers; ``computed`` counts what the server really computed, by its own account: prompts and score prompts
 beyond its prefix cache, and what it wrote. The rounds are interleaved, so that a noisy moment hits all. ``alone`` is the
@@ -27,7 +28,7 @@ import httpx
 import psutil
 import torch
 
-from controller.assemble import Run
+from controller.assemble import Run, default_policy
 from controller.batch import Job, solve_all
 from controller.questions import Asked
 from estimator.engines.base import SampleRequest, Sampling
@@ -105,19 +106,26 @@ def _rate(tokens: int, computed: float, seconds: float) -> dict[str, float]:
     return {"tokens": float(tokens), "computed": computed, "seconds": seconds}
 
 
-def measure(loaded: Loaded, policy: Policy, asked: Sequence[str], concurrency: int, rounds: int) -> dict[str, Any]:
+def measure(
+    loaded: Loaded, policy: Policy, asked: Sequence[str], concurrency: int, rounds: int, shipped: Policy | None
+) -> dict[str, Any]:
     sides: dict[str, list[dict[str, float]]] = {"plain": [], "segments": [], "solve": []}
+    if shipped is not None:
+        sides["shipped"] = []
     resident = []
     for seed in range(1, rounds + 1):  # a new seed writes new answers, so nothing comes from a cache but the prompts
         sides["plain"].append(timed(loaded, policy, asked, plain, concurrency, seed))
         sides["segments"].append(timed(loaded, policy, asked, segments, concurrency, seed))
         sides["solve"].append(solved(loaded, policy, asked, concurrency, seed))
+        if shipped is not None:
+            sides["shipped"].append(solved(loaded, shipped, asked, concurrency, seed))
         resident.append(psutil.Process().memory_info().rss / 2**20)
     total = {k: {field: sum(r[field] for r in runs) for field in runs[0]} for k, runs in sides.items()}
     rate = {k: t["tokens"] / t["seconds"] for k, t in total.items()}
     busy = {k: t["computed"] / t["seconds"] for k, t in total.items()}
     per_token = {k: t["seconds"] / t["tokens"] for k, t in total.items()}
-    return {
+    under_policy = {} if shipped is None else {"shipped_time_of_plain": total["shipped"]["seconds"] / total["plain"]["seconds"]}
+    return under_policy | {
         "questions": len(asked),
         "concurrency": concurrency,
         "rounds": rounds,
@@ -162,9 +170,10 @@ def main() -> None:
     concurrency = 1 if args.local else args.concurrency
     loaded = load() if args.local else load_served(ServerClient(args.base_url, concurrency=8 * concurrency), args.model)
     policy = ALWAYS_ON.model_copy(update={"position": args.position, "budget": args.budget})
-    report = measure(loaded, policy, asked, concurrency, args.rounds)
+    shipped = default_policy(loaded) if policy == ALWAYS_ON and args.model == EMBEDDED else None
+    report = measure(loaded, policy, asked, concurrency, args.rounds, shipped)
     if alone:
-        report["alone"] = measure(loaded, policy, alone, 1, args.rounds)
+        report["alone"] = measure(loaded, policy, alone, 1, args.rounds, shipped)
     if args.samples:
         report["in_one_go"] = [in_one_go(loaded, asked[:n], m, args.budget) for n, m in ((1, 1), (8, args.samples))]
     report |= {"engine": loaded.engine.name, "facts": loaded.facts}

@@ -1,0 +1,120 @@
+"""When to stop early, found by deciding recorded runs again. Pure.
+
+Where runs were recorded without early stopping, ``graphs.what_if`` tells where another ``give_up`` and ``abstain`` would have
+ended each and what that would have saved, so that many pairs of thresholds are tried without a model call. A policy that
+revises abstains early only with no revision left, and only below its ``revise``: where that is 0, ``give_up`` alone is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from controller.tune import gives_right
+from estimator.types import Question
+from graphs.events import DecisionEvent, Event, Header, LookaheadEvent, OpinionsEvent, SegmentEvent
+from graphs.policy import Policy
+from graphs.thresholds import Decode, Ending, outcomes_at
+from graphs.trace import Trace
+from graphs.what_if import tokens_generated, what_if
+
+LEVELS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # all of them in ``tune.grid``
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A question's run under the strictest threshold, as far as it is kept, and its end at each threshold."""
+
+    question: Question
+    trace: Trace
+    endings: Mapping[float, Ending]
+
+    @property
+    def tokens(self) -> int:
+        return tokens_generated(self.trace.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a policy comes to: of each question whether the answer given out is right (None where none is), and ``tokens``
+    generated a question."""
+
+    given: tuple[bool | None, ...]
+    tokens: float
+
+    @property
+    def right(self) -> int:
+        return self.given.count(True)
+
+    @property
+    def answered(self) -> int:
+        return len(self.given) - self.given.count(None)
+
+    @property
+    def wrong(self) -> int:
+        return self.given.count(False)
+
+    def record(self) -> dict[str, float | int]:
+        return {"right": self.right, "wrong": self.wrong, "tokens": self.tokens}
+
+
+def to_the_end(policy: Policy) -> Policy:
+    """The policy without early stopping. Where nothing is revised the thresholds of revising mean nothing and are 0."""
+    changes: dict[str, float] = {"give_up": 0.0, "abstain": 0.0}
+    return policy.model_copy(update=changes if policy.max_revisions else changes | {"revise": 0.0, "drop": 0.0})
+
+
+def recorded(question: Question, events: Sequence[Event], thresholds: Sequence[float], decode: Decode) -> Recorded:
+    """A run, of whose record only that is kept which ``what_if`` reads: there may be many thousands."""
+    header, *rest = events
+    assert isinstance(header, Header), "a run begins with its header"
+    trace = Trace.model_construct(header=header, events=[s for e in rest if (s := _slim(e)) is not None], complete=True)
+    return Recorded(question, trace, {t: outcomes_at(events, t, decode) for t in thresholds})
+
+
+def _slim(event: Event) -> Event | None:
+    match event:
+        case DecisionEvent():
+            return event
+        case SegmentEvent():
+            return event.model_copy(update={"text": "", "logprobs": [], "entropies": []})
+        case LookaheadEvent():
+            return event.model_copy(update={"branches": []})
+        case OpinionsEvent():
+            return event.model_copy(update={"others": []})
+        case _:
+            return None
+
+
+def replayed(policy: Policy, runs: Sequence[Recorded]) -> Outcome | None:
+    """What the policy would have come to; None where the records cannot tell."""
+    given: list[bool | None] = []
+    tokens = 0
+    for run in runs:
+        end = what_if(run.trace, policy)[-1]
+        if not end.known:
+            return None
+        tokens += run.tokens - end.saved_tokens
+        given.append(gives_right(run.question, run.endings[policy.accept]) if end.outcome == "answered" else None)
+    return Outcome(tuple(given), tokens / len(runs))
+
+
+def stop_early(policy: Policy, runs: Sequence[Recorded], lose: float) -> tuple[Policy, Outcome]:
+    """The policy with the thresholds that generate least among those that cost at most the share ``lose`` of the right answers
+    it would have given out; of equal ones those that stop least. Its own where none generates less."""
+    whole = replayed(policy, runs)
+    assert whole is not None, "a run tells what its own policy does at any threshold"
+    tries = [(policy, whole)]
+    tries += [(p, o) for p in _stopping_early(policy) if (o := replayed(p, runs)) is not None]
+    allowed = [(p, o) for p, o in tries if whole.right - o.right <= lose * whole.right]
+    return min(allowed, key=lambda t: (t[1].tokens, t[0].give_up + t[0].abstain))
+
+
+def _stopping_early(policy: Policy) -> Iterator[Policy]:
+    """``accept`` rises where a policy needs it to: what is stopped below a confidence is not given out below it either."""
+    for give_up, abstain in product(LEVELS, LEVELS):
+        if not policy.max_revisions or abstain <= policy.revise:
+            revise = max(policy.revise, abstain)
+            accept = max(policy.accept, revise, give_up)
+            yield policy.model_copy(update={"give_up": give_up, "abstain": abstain, "revise": revise, "accept": accept})
