@@ -132,10 +132,8 @@ def _way(name: str, policy: Policy, runs: Sequence[Recorded], wanted: Wanted) ->
     if not kept:
         return None
     accepting = policy.model_copy(update={"accept": max(kept, key=lambda c: c.accepted).threshold})
-    whole = replayed(accepting, runs)
-    assert whole is not None, "a run tells what its own policy does at any threshold"
     stopped, stopping = stop_early(accepting, runs, wanted.lose)
-    return Way(name, stopped, whole, stopping)
+    return Way(name, stopped, replayed(accepting, runs), stopping)
 
 
 def _most_tokens(ways: Sequence[Way], wanted: Wanted) -> float:

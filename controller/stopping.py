@@ -1,8 +1,7 @@
 """When to stop early, found by deciding recorded runs again. Pure.
 
 Where runs were recorded without early stopping, ``graphs.what_if`` tells where another ``give_up`` and ``abstain`` would have
-ended each and what that would have saved, so that many pairs of thresholds are tried without a model call. A policy that
-revises abstains early only with no revision left, and only below its ``revise``: where that is 0, ``give_up`` alone is left.
+ended each and what that would have saved, so every pair of thresholds is tried without a model call.
 """
 
 from __future__ import annotations
@@ -87,14 +86,14 @@ def _slim(event: Event) -> Event | None:
             return None
 
 
-def replayed(policy: Policy, runs: Sequence[Recorded]) -> Outcome | None:
-    """What the policy would have come to; None where the records cannot tell."""
+def replayed(policy: Policy, runs: Sequence[Recorded]) -> Outcome:
+    """What the policy would have come to: one that differs from that of the runs in ``accept``, ``give_up`` and ``abstain``
+    alone, which end a run sooner and change nothing else in it."""
     given: list[bool | None] = []
     tokens = 0
     for run in runs:
         end = what_if(run.trace, policy)[-1]
-        if not end.known:
-            return None
+        assert end.known, "runs to the end tell where they would have ended sooner"
         tokens += run.tokens - end.saved_tokens
         given.append(gives_right(run.question, run.endings[policy.accept]) if end.outcome == "answered" else None)
     return Outcome(tuple(given), tokens / len(runs))
@@ -104,9 +103,7 @@ def stop_early(policy: Policy, runs: Sequence[Recorded], lose: float) -> tuple[P
     """The policy with the thresholds that generate least among those that cost at most the share ``lose`` of the right answers
     it would have given out; of equal ones those that stop least. Its own where none generates less."""
     whole = replayed(policy, runs)
-    assert whole is not None, "a run tells what its own policy does at any threshold"
-    tries = [(policy, whole)]
-    tries += [(p, o) for p in _stopping_early(policy) if (o := replayed(p, runs)) is not None]
+    tries = [(policy, whole), *((p, replayed(p, runs)) for p in _stopping_early(policy))]
     allowed = [(p, o) for p, o in tries if whole.right - o.right <= lose * whole.right]
     return min(allowed, key=lambda t: (t[1].tokens, t[0].give_up + t[0].abstain))
 
@@ -114,7 +111,5 @@ def stop_early(policy: Policy, runs: Sequence[Recorded], lose: float) -> tuple[P
 def _stopping_early(policy: Policy) -> Iterator[Policy]:
     """``accept`` rises where a policy needs it to: what is stopped below a confidence is not given out below it either."""
     for give_up, abstain in product(LEVELS, LEVELS):
-        if not policy.max_revisions or abstain <= policy.revise:
-            revise = max(policy.revise, abstain)
-            accept = max(policy.accept, revise, give_up)
-            yield policy.model_copy(update={"give_up": give_up, "abstain": abstain, "revise": revise, "accept": accept})
+        accept = max(policy.accept, give_up, abstain)
+        yield policy.model_copy(update={"give_up": give_up, "abstain": abstain, "accept": accept})

@@ -15,7 +15,6 @@ from controller.choosing import Choice
 from controller.safe import visible
 from controller.theme import GOOD, POOR, Symbols, symbols_for
 from controller.tune import Count, Tuning, more_right_needed, questions_needed
-from graphs.policy import Policy
 
 ROWS_BEFORE = 5
 
@@ -49,7 +48,7 @@ def chosen(choice: Choice) -> list[str]:
     way, policy = choice.chosen, choice.chosen.policy
     places = [
         f"{value:.2f} {where}"
-        for value, where in ((policy.give_up, "after the question"), (policy.abstain, _where(policy)))
+        for value, where in ((policy.give_up, "after the question"), (policy.abstain, "after a paragraph"))
         if value
     ]
     if not places:
@@ -64,10 +63,6 @@ def chosen(choice: Choice) -> list[str]:
         f"{way.stopping.tokens:.1f} a question); at accept = {policy.accept:.2f} it gives out {way.stopping.right} right "
         f"answers of {way.whole.right} and {way.stopping.wrong} wrong ones of {way.whole.wrong}.",
     ]
-
-
-def _where(policy: Policy) -> str:
-    return "after a paragraph with no revision left" if policy.max_revisions else "after a paragraph"
 
 
 def refusal(tuning: Tuning) -> list[str]:

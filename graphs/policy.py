@@ -18,6 +18,8 @@ from estimator.engines.base import COLDEST
 from estimator.opinions import HOPELESS, SURE, in_doubt
 from estimator.positions import parse_position
 
+BELOW_ACCEPT = ("give_up", "abstain", "revise")  # thresholds that none may be above it
+
 
 class Action(StrEnum):
     CONTINUE = "continue"
@@ -31,11 +33,11 @@ class Policy(BaseModel):
     """Thresholds and bounds of one run. Confidences are in [0, 1], budgets in tokens.
 
     ``accept``: a complete answer below it is not given out (revised while revisions are left, then abstained).
-    ``revise``: a partial answer below it is revised; ``drop``: so is one that lost at least this much against the
-    position before (0 switches that off). ``abstain``: a partial answer below it with no revision left ends the run.
-    ``give_up``: below it on the question itself the run ends before anything is written. ``max_revisions`` bounds
-    resampling, ``budget`` all tokens of an answer: written, revised, looked ahead and of second opinions. ``width``,
-    ``depth`` and ``alpha`` are BCI's w, d and alpha (paper, equation 3); ``position`` is as in
+    ``revise``: a partial answer below it is revised while revisions are left; ``drop``: so is one that lost at least this
+    much against the position before (0 switches that off). ``abstain``: below it an answer, partial or complete, is beyond
+    revising, and the run ends. ``give_up``: below it on the question itself the run ends before anything is written.
+    ``max_revisions`` bounds resampling, ``budget`` all tokens of an answer: written, revised, looked ahead and of second
+    opinions. ``width``, ``depth`` and ``alpha`` are BCI's w, d and alpha (paper, equation 3); ``position`` is as in
     ``estimator.positions.parse_position``. ``opinions``: how many fresh answers a complete one is held against (0
     switches that off) where its confidence is neither below ``hopeless`` nor as high as ``sure``; once a run, and
     nothing is revised after it.
@@ -62,7 +64,7 @@ class Policy(BaseModel):
     @property
     def lowest_accept(self) -> float:
         """What ``accept`` can be at least, the other values being as they are."""
-        return max(self.revise, self.give_up)
+        return max(getattr(self, name) for name in BELOW_ACCEPT)
 
     @field_validator("position")
     @classmethod
@@ -72,13 +74,9 @@ class Policy(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.abstain <= self.revise <= self.accept:
-            raise ValueError(
-                "thresholds out of order: need abstain <= revise <= accept, got "
-                f"{self.abstain} <= {self.revise} <= {self.accept}"
-            )
-        if not self.give_up <= self.accept:
-            raise ValueError(f"thresholds out of order: need give_up <= accept, got {self.give_up} <= {self.accept}")
+        for name in BELOW_ACCEPT:
+            if (value := getattr(self, name)) > self.accept:
+                raise ValueError(f"thresholds out of order: {name} = {value} is above accept = {self.accept}")
         if 0 < self.temperature < COLDEST:
             raise ValueError(f"temperature {self.temperature:g} is too low to sample at: give 0 (greedy) or {COLDEST} at least")
         if (self.width == 0) != (self.depth == 0):
@@ -146,6 +144,8 @@ def _when_complete(standing: Standing, policy: Policy) -> Decision:
     why = "complete, but {} is below the acceptance threshold {}".format(*_apart(now, policy.accept)) + alone
     if standing.consulted:  # another revision would be compared with a confidence that these opinions had no part in
         return Decision(Action.ABSTAIN, f"{why}, fresh answers heard")
+    if now < policy.abstain and policy.max_revisions:
+        return Decision(Action.ABSTAIN, "complete, but {} is below {}: beyond revising".format(*_apart(now, policy.abstain)))
     if standing.spent >= policy.budget:
         return Decision(Action.ABSTAIN, f"{why} and the budget leaves no revision")
     if standing.revisions >= policy.max_revisions:
@@ -161,9 +161,10 @@ def _at_the_question(now: float, policy: Policy) -> Decision:
 
 def _on_the_way(standing: Standing, policy: Policy) -> Decision:
     before, now = standing.scores[-2:]
+    if now < policy.abstain:
+        beyond = ": beyond revising" if policy.max_revisions else ""
+        return Decision(Action.ABSTAIN, "{} is below {}".format(*_apart(now, policy.abstain)) + beyond)
     if standing.revisions >= policy.max_revisions:
-        if now < policy.abstain:
-            return Decision(Action.ABSTAIN, "{} is below {} and no revision is left".format(*_apart(now, policy.abstain)))
         return Decision(Action.CONTINUE, f"{now:.2f}, with no revision left" if policy.max_revisions else f"{now:.2f} so far")
     if before - now >= policy.drop > 0:
         return _revise(standing, f"this step lost {before - now:.2f}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from estimator.answers import final_answer
 from graphs.events import DecisionEvent, Event, Header, Outcome, ResultEvent, RevisionEvent, SegmentEvent
+from graphs.policy import BELOW_ACCEPT
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -36,8 +37,8 @@ def outcomes_at(events: Sequence[Event], threshold: float, decode: Decode | None
     ``events`` begin with the header. ``decode`` is the engine's, which reads the answer from its tokens as the graph
     does; without it the texts of the segments are joined, which some tokenizers spell slightly differently.
 
-    Raises ``ValueError`` where the record cannot tell: a threshold stricter than that of the run, one below the
-    policy's ``revise`` (no policy has that), or a run that was cut off before it would have ended.
+    Raises ``ValueError`` where the record cannot tell: a threshold stricter than that of the run, one below another of
+    the policy's thresholds (no policy has that), or a run that was cut off before it would have ended.
     """
     _check_threshold(events, threshold)
     path: list[SegmentEvent] = []
@@ -63,9 +64,9 @@ def _check_threshold(events: Sequence[Event], threshold: float) -> None:
     header = events[0] if events else None
     if not isinstance(header, Header):
         raise ValueError("a run begins with its header")
-    revise, accept = float(header.policy["revise"]), float(header.policy["accept"])
-    if not revise <= threshold <= accept:
-        raise ValueError(f"a run under accept = {accept}, revise = {revise} does not tell what {threshold} would have done")
+    lowest, accept = max(float(header.policy[name]) for name in BELOW_ACCEPT), float(header.policy["accept"])
+    if not lowest <= threshold <= accept:
+        raise ValueError(f"a run under accept = {accept} and {lowest} below it does not tell what {threshold} would have done")
 
 
 def _text(path: Sequence[SegmentEvent], decode: Decode | None) -> str:

@@ -222,11 +222,12 @@ def test_tokens_that_a_way_would_not_write_are_not_its_cost():
         assert way.stopping.tokens == pytest.approx(really(loaded, way.policy)[2])
 
 
-def test_a_policy_that_revises_is_stopped_only_below_what_it_revises_at():
+def test_a_policy_that_revises_gives_up_what_is_beyond_it_and_revises_as_before():
     start = PLAIN.model_copy(update={"revise": 0.1, "max_revisions": 2, "accept": 0.9})
-    loaded = world({i: (0.9, 0.9, 0.9) if i < 30 else (0.15, 0.9, 0.1) for i in range(40)}, set(range(30, 40)))
+    loaded = world({i: (0.9, 0.9, 0.9) if i < 30 else (0.4, 0.2, 0.1) for i in range(40)}, set(range(30, 40)))
     way = chosen(loaded, start).chosen
-    assert way.policy.revise == 0.1 and way.policy.abstain <= 0.1 and way.policy.give_up > 0.15
+    assert way.policy.revise == 0.1 and way.policy.max_revisions == 2 and way.policy.give_up > 0.4
+    assert way.stopping.right == 30 and way.stopping.tokens < way.whole.tokens
 
 
 def test_a_way_that_keeps_the_error_at_no_threshold_is_not_chosen():

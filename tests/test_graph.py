@@ -42,10 +42,11 @@ def test_a_worse_revision_is_rejected_and_the_old_segments_come_back():
     assert "below the acceptance threshold" in result.reason
 
 
-def test_without_a_revision_left_a_bad_partial_answer_ends_at_its_best_prefix():
-    result, _ = run(scene(BAD), Policy(max_revisions=0, abstain=0.2))
-    assert result.outcome == "abstained" and result.answer is None and result.confidence == 0.1
-    assert texts(result) == BAD[:1] and "no revision is left" in result.reason
+def test_a_partial_answer_beyond_revising_ends_at_its_best_prefix():
+    for revisions in (0, 2):
+        result, _ = run(scene(BAD), Policy(max_revisions=revisions, abstain=0.2))
+        assert result.outcome == "abstained" and result.answer is None and result.confidence == 0.1
+        assert texts(result) == BAD[:1] and "0.10 is below 0.20" in result.reason
 
 
 def test_a_hopeless_question_is_given_up_before_anything_is_written():

@@ -70,7 +70,7 @@ class Amounts:
     choosing: int = 200
     choosing_seed: int = 44
     tuning: int = 400
-    tuning_seed: int = 33
+    tuning_seed: int = 34
     seed: int = 21
 
 
