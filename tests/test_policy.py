@@ -168,3 +168,14 @@ def test_what_is_said_to_be_below_a_threshold_looks_so(now: float, accept: float
     if now < accept:
         shown, limit = re.findall(r"\d[\d.e-]*", decision.reason)[:2]
         assert float(shown) < float(limit)
+
+
+def test_the_settings_page_names_every_key_with_the_value_that_holds_without_it():
+    page = (Path(__file__).parents[1] / "docs" / "settings.md").read_text(encoding="utf-8")
+    told = {}
+    for line in page.partition("| key |")[2].splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) == 3 and cells[0].startswith("`"):
+            values = [value.strip(" `") for value in cells[1].split(",")]
+            told |= dict(zip((key.strip(" `") for key in cells[0].split(",")), values, strict=True))
+    assert told == {name: str(value) for name, value in Policy().model_dump().items()}
