@@ -86,12 +86,20 @@ def _named(report: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
 
 
 @contextmanager
-def question_bar(total: int, done: int = 0, stream: IO[str] | None = None) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr, unless the results themselves (in ``stream``) scroll over the same screen."""
+def question_bar(
+    total: int, done: int = 0, stream: IO[str] | None = None, told: str = "solving"
+) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr behind what is ``told``, unless the results (in ``stream``) scroll over the same screen."""
     console = screen.progress()
     hidden = not screen.can_animate(console) or (stream is not None and stream.isatty())
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("questions"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("questions"),
+        TimeRemainingColumn(),
+    )
     # Redirecting would send what is printed on stdout to this console's stderr.
     with Progress(*columns, console=console, redirect_stdout=False, transient=True, disable=hidden) as progress:
-        task = progress.add_task("solving", total=total, completed=done)
+        task = progress.add_task(told, total=total, completed=done)
         yield lambda: progress.advance(task)

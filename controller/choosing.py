@@ -4,7 +4,7 @@ functions over recorded runs, of questions that the threshold is not tuned on.""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from controller.certificate import questions_hash
 from controller.errors import Failure
 from controller.stopping import Outcome, Recorded, replayed, stop_early, to_the_end
-from controller.tune import count_all, grid
+from controller.tune import Count, grid
+from estimator.types import Question
 from graphs.policy import Policy
 
 LOSE = 0.02
@@ -37,8 +38,8 @@ WAYS: dict[str, dict[str, float | int]] = {
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a start policy is chosen for: ``max_error`` among the answers given out, the share of the right ones that stopping
-    early may ``lose``, and the ``most_tokens`` that a question may take, as a multiple of what the cheapest way to answer
-    takes that writes everything to its end."""
+    early may ``lose``, and the ``most_tokens`` that a question may take, as a multiple of what it takes in the cheapest of the
+    ways that are tried, everything being written to its end."""
 
     max_error: float
     lose: float = LOSE
@@ -48,30 +49,28 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Way:
     """A way to answer: the ``policy`` with ``accept`` at the threshold that answers most while the error is kept (of equal ones
-    the strictest) and with the early stopping that suits it; what it comes to, and what it would without early stopping."""
+    the strictest) and with the early stopping that suits it; what it comes to (``stopping``), and what it would without
+    early stopping (``whole``). ``too_wrong``: no threshold keeps the error, and the policy is the strictest."""
 
     name: str
     policy: Policy
     whole: Outcome
     stopping: Outcome
+    too_wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The way that was ``chosen`` among ``ways``, and on which questions; those of ``hopeless`` names keep the error at no
-    threshold."""
+    """The way that was ``chosen`` among ``ways``, and on which questions."""
 
     chosen: Way
     ways: tuple[Way, ...]
-    hopeless: tuple[str, ...]
     wanted: Wanted
     questions_hash: str
     n: int
 
-    @property
-    def most_tokens(self) -> float:
-        """Tokens that a question may take."""
-        return _most_tokens(self.ways, self.wanted)
+    def too_dear(self, way: Way) -> bool:
+        return way.stopping.tokens > _most_tokens(self.ways, self.wanted)
 
     def record(self) -> dict[str, Any]:
         """For the certificate."""
@@ -81,10 +80,15 @@ class Choice:
             **asdict(self.wanted),
             "chosen": self.chosen.name,
             "ways": [
-                {"name": w.name, "policy": w.policy.model_dump(), "whole": w.whole.record(), "stopping": w.stopping.record()}
+                {
+                    "name": w.name,
+                    "policy": w.policy.model_dump(),
+                    "whole": w.whole.record(),
+                    "stopping": w.stopping.record(),
+                    "too_wrong": w.too_wrong,
+                }
                 for w in self.ways
             ],
-            "hopeless": list(self.hopeless),
         }
 
 
@@ -103,49 +107,45 @@ def candidates(start: Policy, opinions: Sequence[int], *, ways: bool) -> dict[st
     return tried
 
 
-def choose(tried: Mapping[str, Policy], runs: Mapping[str, Sequence[Recorded]], wanted: Wanted) -> Choice:
-    """The way to answer, and when to stop early on it. ``runs`` holds the runs of each policy that was tried. Raises
-    ``Failure`` where none keeps the error at any threshold."""
-    found = {name: _way(name, policy, runs[name], wanted) for name, policy in tried.items()}
-    ways = tuple(way for way in found.values() if way is not None)
-    questions = [r.question for r in next(iter(runs.values()))]
-    if not ways:
+def way_of(name: str, policy: Policy, runs: Sequence[Recorded], wanted: Wanted) -> Way:
+    """What becomes of a policy that was tried, from its runs at the thresholds of ``tune.grid`` and at ``STRICTEST``."""
+    counts = [_count(threshold, runs) for threshold in grid(policy.lowest_accept)]
+    kept = [c for c in counts if c.error is not None and c.error <= wanted.max_error]
+    if not kept:
+        nothing = replayed(policy, runs)
+        return Way(name, policy, nothing, nothing, too_wrong=True)
+    accepting = policy.model_copy(update={"accept": max(kept, key=lambda c: c.accepted).threshold})
+    stopped, stopping = stop_early(accepting, runs, wanted.lose)
+    return Way(name, stopped, replayed(accepting, runs), stopping)
+
+
+def _count(threshold: float, runs: Sequence[Recorded]) -> Count:
+    given = [r.given[threshold] for r in runs]
+    return Count(threshold, len(given) - given.count(None), given.count(False))
+
+
+def choose(ways: Sequence[Way], questions: Sequence[Question], wanted: Wanted) -> Choice:
+    """The way to answer. Raises ``Failure`` where none keeps the error at any threshold."""
+    possible = [w for w in ways if not w.too_wrong]
+    if not possible:
         raise Failure(
             f"on the {len(questions)} questions to choose on no threshold keeps the error at {wanted.max_error:g}: allow a "
             "larger --max-error, or improve the model or the estimator; the questions to tune on were not looked at"
         )
-    hopeless = tuple(name for name, way in found.items() if way is None)
-    return Choice(
-        chosen=_cheapest_of_the_best(ways, wanted),
-        ways=ways,
-        hopeless=hopeless,
-        wanted=wanted,
-        questions_hash=questions_hash(questions),
-        n=len(questions),
-    )
-
-
-def _way(name: str, policy: Policy, runs: Sequence[Recorded], wanted: Wanted) -> Way | None:
-    thresholds = grid(policy.lowest_accept)
-    counts = count_all(thresholds, [r.question for r in runs], [[r.endings[t] for t in thresholds] for r in runs])
-    kept = [c for c in counts if c.error is not None and c.error <= wanted.max_error]
-    if not kept:
-        return None
-    accepting = policy.model_copy(update={"accept": max(kept, key=lambda c: c.accepted).threshold})
-    stopped, stopping = stop_early(accepting, runs, wanted.lose)
-    return Way(name, stopped, replayed(accepting, runs), stopping)
+    chosen = _cheapest_of_the_best(possible, _most_tokens(ways, wanted))
+    return Choice(chosen, tuple(ways), wanted, questions_hash(questions), len(questions))
 
 
 def _most_tokens(ways: Sequence[Way], wanted: Wanted) -> float:
     return wanted.most_tokens * min(w.whole.tokens for w in ways)
 
 
-def _cheapest_of_the_best(ways: Sequence[Way], wanted: Wanted) -> Way:
-    """Of the ways that take no more tokens than they may (where all do, the cheapest), the cheapest that answers as many
-    questions as the best, up to one standard error of their difference: the questions are the same, so that those which only
-    one of two answers make it."""
+def _cheapest_of_the_best(ways: Sequence[Way], most_tokens: float) -> Way:
+    """Of the ways that take at most so many tokens (where all take more, of the cheapest) the cheapest that answers as many
+    questions as the best, up to one standard error of their difference: the questions are the same, so that those which
+    only one of two answers make it."""
     least = min(w.stopping.tokens for w in ways)
-    affordable = [w for w in ways if w.stopping.tokens <= max(_most_tokens(ways, wanted), least)]
+    affordable = [w for w in ways if w.stopping.tokens <= max(most_tokens, least)]
     best = max(affordable, key=lambda w: (w.stopping.answered, -w.stopping.tokens))
     return min((w for w in affordable if _as_good(w.stopping, best.stopping)), key=lambda w: w.stopping.tokens)
 

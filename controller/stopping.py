@@ -14,7 +14,7 @@ from controller.tune import gives_right
 from estimator.types import Question
 from graphs.events import DecisionEvent, Event, Header, LookaheadEvent, OpinionsEvent, SegmentEvent
 from graphs.policy import Policy
-from graphs.thresholds import Decode, Ending, outcomes_at
+from graphs.thresholds import Decode, outcomes_at
 from graphs.trace import Trace
 from graphs.what_if import tokens_generated, what_if
 
@@ -23,15 +23,12 @@ LEVELS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A question's run under the strictest threshold, as far as it is kept, and its end at each threshold."""
+    """A question's run under the strictest threshold, as far as ``what_if`` reads it, the tokens it generated, and whether the
+    answer is right that it would have given out at each threshold (None where it would have given out none)."""
 
-    question: Question
     trace: Trace
-    endings: Mapping[float, Ending]
-
-    @property
-    def tokens(self) -> int:
-        return tokens_generated(self.trace.events)
+    tokens: int
+    given: Mapping[float, bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +44,12 @@ class Outcome:
         return self.given.count(True)
 
     @property
-    def answered(self) -> int:
-        return len(self.given) - self.given.count(None)
-
-    @property
     def wrong(self) -> int:
         return self.given.count(False)
+
+    @property
+    def answered(self) -> int:
+        return self.right + self.wrong
 
     def record(self) -> dict[str, float | int]:
         return {"right": self.right, "wrong": self.wrong, "tokens": self.tokens}
@@ -65,11 +62,13 @@ def to_the_end(policy: Policy) -> Policy:
 
 
 def recorded(question: Question, events: Sequence[Event], thresholds: Sequence[float], decode: Decode) -> Recorded:
-    """A run, of whose record only that is kept which ``what_if`` reads: there may be many thousands."""
+    """What is kept of a run: there may be many hundreds."""
     header, *rest = events
     assert isinstance(header, Header), "a run begins with its header"
     trace = Trace.model_construct(header=header, events=[s for e in rest if (s := _slim(e)) is not None], complete=True)
-    return Recorded(question, trace, {t: outcomes_at(events, t, decode) for t in thresholds})
+    endings = {t: outcomes_at(events, t, decode) for t in thresholds}
+    given = {t: gives_right(question, e) if e.answered else None for t, e in endings.items()}
+    return Recorded(trace, tokens_generated(rest), given)
 
 
 def _slim(event: Event) -> Event | None:
@@ -95,7 +94,7 @@ def replayed(policy: Policy, runs: Sequence[Recorded]) -> Outcome:
         end = what_if(run.trace, policy)[-1]
         assert end.known, "runs to the end tell where they would have ended sooner"
         tokens += run.tokens - end.saved_tokens
-        given.append(gives_right(run.question, run.endings[policy.accept]) if end.outcome == "answered" else None)
+        given.append(run.given[policy.accept] if end.outcome == "answered" else None)
     return Outcome(tuple(given), tokens / len(runs))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 from rich.console import Console
 
@@ -56,12 +58,19 @@ def bar_width(console_width: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """From where on a confidence counts as good or poor: the policy's own thresholds."""
+    """From where on a confidence counts as good, and below where as poor: the policy's own thresholds."""
 
     accept: float = 0.5
-    revise: float = 0.2
+    poor: float = 0.2
+
+    @classmethod
+    def of(cls, policy: Mapping[str, Any]) -> Self:
+        """Poor is what is revised or ends the run."""
+        default = cls()
+        poor = [float(policy[name]) for name in ("revise", "abstain") if name in policy]
+        return cls(float(policy.get("accept", default.accept)), max(poor, default=default.poor))
 
     def colour(self, value: float) -> str:
         if value >= self.accept:
             return GOOD
-        return POOR if value < self.revise else MIDDLING
+        return POOR if value < self.poor else MIDDLING

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from controller.assemble import Run
 from controller.batch import question_bar
-from controller.choosing import STRICTEST, Choice, Wanted, candidates, choose
+from controller.choosing import STRICTEST, Choice, Wanted, candidates, choose, way_of
 from controller.ordered import in_order
 from controller.questions import QuestionError
 from controller.runs import run_one, stopped_by
 from controller.safe import one_line
-from controller.stopping import Recorded, recorded
+from controller.stopping import recorded
 from controller.tune import Tuning, count_all, fixed_sequence, grid
 from estimator.types import Question
 from graphs.events import Event
@@ -33,8 +33,9 @@ def tune(run: Run, questions: Sequence[Question], max_error: float, risk: float,
     def ends(question: Question, events: Sequence[Event]) -> list[Ending]:
         return [outcomes_at(events, t, decode) for t in thresholds]
 
-    with question_bar(len(questions)) as advance:
-        endings = _each(run, questions, ends, concurrency, advance)
+    strict = replace(run, policy=run.policy.model_copy(update={"accept": STRICTEST}))
+    with question_bar(len(questions), told="tuning") as advance:
+        endings = _each(strict, questions, ends, concurrency, advance)
     return fixed_sequence(count_all(thresholds, questions, endings), len(questions), max_error, risk)
 
 
@@ -43,13 +44,15 @@ def choose_start(
 ) -> Choice:
     """Choose the policy that a threshold is then tuned for (``controller.choosing``): when to stop early and, with ``ways``,
     whether to revise or to ask for fresh answers. Each policy that is tried runs all questions once."""
-    tried, decode = candidates(run.policy, sorted(run.loaded.scorer.opinions), ways=ways), run.loaded.engine.decode
-    runs: dict[str, list[Recorded]] = {}
-    with question_bar(len(questions) * len(tried)) as advance:
-        for name, policy in tried.items():
-            read = partial(recorded, thresholds=grid(policy.lowest_accept), decode=decode)
-            runs[name] = _each(replace(run, policy=policy), questions, read, concurrency, advance)
-    return choose(tried, runs, wanted)
+    tried, found = candidates(run.policy, sorted(run.loaded.scorer.opinions), ways=ways), []
+    for number, (name, policy) in enumerate(tried.items(), start=1):
+        thresholds = (STRICTEST, *grid(policy.lowest_accept))
+        read = partial(recorded, thresholds=thresholds, decode=run.loaded.engine.decode)
+        told = f"choosing, {name} ({number} of {len(tried)})" if ways else "choosing"
+        with question_bar(len(questions), told=told) as advance:
+            runs = _each(replace(run, policy=policy), questions, read, concurrency, advance)
+            found.append(way_of(name, policy, runs, wanted))
+    return choose(found, questions, wanted)
 
 
 def _each(
@@ -59,9 +62,8 @@ def _each(
     concurrency: int,
     advance: Callable[[], None],
 ) -> list[Read]:
-    """What ``read`` makes of each question's run under the strictest threshold. The events themselves (every token's numbers)
+    """What ``read`` makes of each question's run. The events themselves (every token's numbers)
     are dropped as soon as they have been read."""
-    strict = replace(run, policy=run.policy.model_copy(update={"accept": STRICTEST}))
 
     def one(question: Question, ending: threading.Event) -> Read:
         events: list[Event] = []
@@ -71,7 +73,7 @@ def _each(
             events.append(event)
             stop(event)
 
-        run_one(replace(strict, loaded=strict.loaded.twin()), question.text, show=keep)
+        run_one(replace(run, loaded=run.loaded.twin()), question.text, show=keep)
         return read(question, events)
 
     found = []

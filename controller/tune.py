@@ -96,16 +96,16 @@ class Tuning:
         return upper_limit(count.wrong, count.accepted, self.risk)
 
 
-def grid(revise: float) -> tuple[float, ...]:
-    """The thresholds in the order of testing: 0.99, 0.98, ... while not below ``revise`` (a policy needs accept >= revise).
-    The same whatever the data."""
-    return tuple(i / STEPS for i in range(STEPS - 1, -1, -1) if i / STEPS >= revise)
+def grid(lowest: float) -> tuple[float, ...]:
+    """The thresholds in the order of testing: 0.99, 0.98, ... while not below ``lowest``, the highest of a policy's other
+    thresholds (``Policy.lowest_accept``). The same whatever the data."""
+    return tuple(i / STEPS for i in range(STEPS - 1, -1, -1) if i / STEPS >= lowest)
 
 
-def check_chances(n: int, revise: float, max_error: float, risk: float) -> None:
+def check_chances(n: int, lowest: float, max_error: float, risk: float) -> None:
     """Raises ``UsageError`` where no outcome whatever could qualify: known before anything is run."""
-    if not grid(revise):
-        raise UsageError(f"no threshold to test: accept cannot be below the policy's revise = {revise}")
+    if not grid(lowest):
+        raise UsageError(f"no threshold to test: accept cannot be below the policy's other thresholds, and one is {lowest}")
     fewest = fewest_to_pass(max_error, risk)
     if n < fewest:
         raise UsageError(

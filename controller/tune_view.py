@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.certificate import ASSUMPTION, Tuned, certificate_path
-from controller.choosing import Choice
+from controller.choosing import Choice, Way
 from controller.safe import visible
 from controller.theme import GOOD, POOR, Symbols, symbols_for
 from controller.tune import Count, Tuning, more_right_needed, questions_needed
@@ -22,7 +22,7 @@ ROWS_BEFORE = 5
 def show(tuned: Tuned, out: Path, console: Console) -> None:
     """The whole view."""
     if tuned.choice is not None:
-        if len(tuned.choice.ways) + len(tuned.choice.hopeless) > 1:
+        if len(tuned.choice.ways) > 1:
             console.print(Padding(_ways(tuned.choice, symbols_for(console)), (1, 0, 0, 0)))
         console.print(Padding(Text(visible(" ".join(chosen(tuned.choice)))), (1, 0, 0, 0)))
     if tuned.tuning.tested:
@@ -105,14 +105,19 @@ def _ways(choice: Choice, symbols: Symbols) -> Table:
     for name in ("", "way", "accept", "give up", "abstain", "right", "wrong", "tokens"):
         table.add_column(name, justify="left" if name == "way" else "right", no_wrap=name == "way")
     for way in choice.ways:
-        policy, too_dear = way.policy, way.stopping.tokens > choice.most_tokens
-        mark, style = (f"{symbols.finish} chosen", f"bold {GOOD}") if way is choice.chosen else ("too dear" * too_dear, "")
+        policy = way.policy
+        mark, style = (f"{symbols.finish} chosen", f"bold {GOOD}") if way is choice.chosen else _why_not(way, choice)
         thresholds = [f"{t:.2f}" for t in (policy.accept, policy.give_up, policy.abstain)]
         counts = [str(way.stopping.right), str(way.stopping.wrong), f"{way.stopping.tokens:.1f}"]
         table.add_row(mark, way.name, *thresholds, *counts, style=style)
-    for name in choice.hopeless:
-        table.add_row("too wrong", name, style=POOR)
     return table
+
+
+def _why_not(way: Way, choice: Choice) -> tuple[str, str]:
+    """What rules a way out, and its colour; nothing where another one is simply better or as good for less."""
+    if way.too_wrong:
+        return "too wrong", POOR
+    return ("too dear", "") if choice.too_dear(way) else ("", "")
 
 
 def _mark(count: Count, p: float, tuning: Tuning, symbols: Symbols) -> tuple[str, str]:

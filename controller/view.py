@@ -99,8 +99,7 @@ class View:
             self.console.print()
 
     def _begin(self, header: Header) -> None:
-        accept, revise = (float(header.policy.get(k, d)) for k, d in (("accept", 0.5), ("revise", 0.2)))
-        self.look = Look(self.console.width, self.look.symbols, Levels(accept, revise))
+        self.look = Look(self.console.width, self.look.symbols, Levels.of(header.policy))
         self.looks_ahead = bool(header.policy.get("depth", 0))
         self.print(render.question(header, self.look), gap=True)
 

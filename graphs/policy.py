@@ -32,10 +32,10 @@ class Action(StrEnum):
 class Policy(BaseModel):
     """Thresholds and bounds of one run. Confidences are in [0, 1], budgets in tokens.
 
-    ``accept``: a complete answer below it is not given out (revised while revisions are left, then abstained).
+    ``accept``: a complete answer below it is not given out, but revised while revisions are left, and then held back.
     ``revise``: a partial answer below it is revised while revisions are left; ``drop``: so is one that lost at least this
     much against the position before (0 switches that off). ``abstain``: below it an answer, partial or complete, is beyond
-    revising, and the run ends. ``give_up``: below it on the question itself the run ends before anything is written.
+    revising and asking, and the run ends. ``give_up``: below it on the question itself the run ends before anything is written.
     ``max_revisions`` bounds resampling, ``budget`` all tokens of an answer: written, revised, looked ahead and of second
     opinions. ``width``, ``depth`` and ``alpha`` are BCI's w, d and alpha (paper, equation 3); ``position`` is as in
     ``estimator.positions.parse_position``. ``opinions``: how many fresh answers a complete one is held against (0
@@ -76,7 +76,9 @@ class Policy(BaseModel):
     def _consistent(self) -> Self:
         for name in BELOW_ACCEPT:
             if (value := getattr(self, name)) > self.accept:
-                raise ValueError(f"thresholds out of order: {name} = {value} is above accept = {self.accept}")
+                raise ValueError(
+                    f"thresholds out of order: {name} = {value} is above accept = {self.accept}; change one of them"
+                )
         if 0 < self.temperature < COLDEST:
             raise ValueError(f"temperature {self.temperature:g} is too low to sample at: give 0 (greedy) or {COLDEST} at least")
         if (self.width == 0) != (self.depth == 0):
@@ -135,7 +137,8 @@ def _when_complete(standing: Standing, policy: Policy) -> Decision:
     now = standing.scores[-1]
     if not standing.stated:
         return Decision(Action.ABSTAIN, "the answer is complete but states no final answer")
-    doubted = policy.opinions > 0 and not standing.consulted and in_doubt(now, policy.hopeless, policy.sure)
+    beyond = now < policy.abstain
+    doubted = policy.opinions > 0 and not standing.consulted and in_doubt(now, policy.hopeless, policy.sure) and not beyond
     if doubted and standing.spent * (1 + policy.opinions) <= policy.budget:  # each may be as long as all that was written
         return Decision(Action.CONSULT, f"complete, and {now:.2f} leaves doubt")
     alone = ", in doubt, with no budget for fresh answers" if doubted else ""
@@ -144,7 +147,7 @@ def _when_complete(standing: Standing, policy: Policy) -> Decision:
     why = "complete, but {} is below the acceptance threshold {}".format(*_apart(now, policy.accept)) + alone
     if standing.consulted:  # another revision would be compared with a confidence that these opinions had no part in
         return Decision(Action.ABSTAIN, f"{why}, fresh answers heard")
-    if now < policy.abstain and policy.max_revisions:
+    if beyond and policy.max_revisions:
         return Decision(Action.ABSTAIN, "complete, but {} is below {}: beyond revising".format(*_apart(now, policy.abstain)))
     if standing.spent >= policy.budget:
         return Decision(Action.ABSTAIN, f"{why} and the budget leaves no revision")

@@ -55,7 +55,8 @@ class World:
 
 @st.composite
 def policies(draw: st.DrawFn, look_ahead: bool = True) -> Policy:
-    give_up, abstain, revise, accept = sorted(draw(st.lists(st.floats(0, 1), min_size=4, max_size=4)))
+    accept = draw(st.floats(0, 1))
+    give_up, abstain, revise = (min(draw(st.floats(0, 1)), accept) for _ in range(3))
     width = draw(st.integers(0, 3)) if look_ahead else 0
     return Policy(
         accept=accept,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.assemble import Run
-from controller.choosing import AS_GIVEN, WAYS, Choice, Wanted, candidates, choose
+from controller.choosing import AS_GIVEN, STRICTEST, WAYS, Choice, Wanted, candidates, choose, way_of
 from controller.errors import Failure
 from controller.stopping import Recorded, recorded, replayed, stop_early, to_the_end
 from controller.trials import choose_start, tune
@@ -187,7 +187,7 @@ def ran(policy: Policy, answered: int, tokens: int, skip: int = 0) -> list[Recor
     for question in QUESTIONS:
         events: list[Event] = []
         solve(question.text, loaded.engine, loaded.scorer, policy.model_copy(update={"accept": 1.0}), emit=events.append)
-        runs.append(recorded(question, events, grid(0.0), loaded.engine.decode))
+        runs.append(recorded(question, events, (1.0, *grid(0.0)), loaded.engine.decode))
     return runs
 
 
@@ -205,8 +205,8 @@ DEAR = PLAIN.model_copy(update={"budget": 1000})
     ],
 )
 def test_a_dearer_way_is_taken_where_it_answers_more_beyond_chance_and_is_affordable(answered, tokens, skip, better):
-    runs = {"cheap": ran(PLAIN, 20, 10), "dear": ran(DEAR, answered, tokens, skip)}
-    choice = choose({"cheap": PLAIN, "dear": DEAR}, runs, WANTED)
+    ways = [way_of("cheap", PLAIN, ran(PLAIN, 20, 10), WANTED), way_of("dear", DEAR, ran(DEAR, answered, tokens, skip), WANTED)]
+    choice = choose(ways, QUESTIONS, WANTED)
     assert choice.chosen.name == ("dear" if better else "cheap")
     assert [(w.name, w.whole.right, w.whole.wrong) for w in choice.ways] == [("cheap", 20, 0), ("dear", answered, 0)]
 
@@ -230,16 +230,49 @@ def test_a_policy_that_revises_gives_up_what_is_beyond_it_and_revises_as_before(
     assert way.stopping.right == 30 and way.stopping.tokens < way.whole.tokens
 
 
-def test_a_way_that_keeps_the_error_at_no_threshold_is_not_chosen():
-    runs = {"none": ran(PLAIN, 0, 5), "one": ran(DEAR, 1, 10)}
-    tried = {"none": PLAIN, "one": DEAR}
-    assert choose(tried, runs, WANTED).chosen.name == "one" and choose(tried, runs, WANTED).hopeless == ("none",)
+def test_a_way_that_keeps_the_error_at_no_threshold_is_not_chosen_and_still_tells_what_plain_generation_takes():
+    ways = [way_of("none", PLAIN, ran(PLAIN, 0, 10), WANTED), way_of("one", DEAR, ran(DEAR, 1, 20), WANTED)]
+    dear = way_of("dear", DEAR, ran(DEAR, 30, 60), WANTED)
+    assert ways[0].too_wrong and choose(ways, QUESTIONS, WANTED).chosen.name == "one"
+    choice = choose([*ways, dear], QUESTIONS, WANTED)
+    assert choice.chosen.name == "one" and choice.too_dear(dear), "2.5 times what the first takes is less"
 
 
-def test_early_stopping_never_costs_more_than_it_may():
-    runs = ran(PLAIN, 20, 10)
+def test_where_everything_is_too_dear_the_cheapest_is_taken():
+    ways = [way_of("cheap", PLAIN, ran(PLAIN, 20, 10), WANTED), way_of("dear", DEAR, ran(DEAR, 30, 20), WANTED)]
+    choice = choose(ways, QUESTIONS, Wanted(0.1, most_tokens=0.01))
+    assert choice.chosen.name == "cheap" and all(map(choice.too_dear, ways))
+
+
+@pytest.mark.parametrize("lose", [0.0, 0.05, 0.5])
+def test_early_stopping_never_costs_more_than_it_may(lose: float):
+    """Half of the right answers look as hopeless on the way as the wrong ones."""
+    values = {i: (0.5, 0.05 if i % 2 else 0.4, 0.9 if i < 20 else 0.1) for i in range(40)}
+    loaded = world(values, set(range(20, 40)))
+    runs = []
+    for question in QUESTIONS:
+        events: list[Event] = []
+        strict = PLAIN.model_copy(update={"accept": STRICTEST})
+        solve(question.text, loaded.engine, loaded.scorer, strict, emit=events.append)
+        runs.append(recorded(question, events, (STRICTEST, *grid(0.0)), loaded.engine.decode))
     whole = replayed(to_the_end(PLAIN), runs)
-    for lose in (0.0, 0.05, 0.5):
-        policy, outcome = stop_early(to_the_end(PLAIN), runs, lose)
-        assert whole is not None and outcome == replayed(policy, runs)
-        assert whole.right - outcome.right <= lose * whole.right and outcome.tokens <= whole.tokens
+    policy, outcome = stop_early(to_the_end(PLAIN), runs, lose)
+    assert outcome == replayed(policy, runs) and whole.right == 20
+    assert (outcome.right, policy.abstain) == ((20, 0.0) if lose < 0.5 else (10, policy.abstain))
+    assert (outcome.tokens < whole.tokens) == (lose == 0.5)
+
+
+def test_what_is_stopped_below_a_confidence_is_not_given_out_below_it():
+    """Nearly any answer may be given out, so that accept is low; the hopeless half is told by its first paragraph."""
+    loaded = world({i: (0.4, 0.9, 0.05) if i < 30 else (0.4, 0.03, 0.02) for i in range(40)}, set(range(30, 40)))
+    way = chosen(loaded, wanted=Wanted(0.6, lose=0)).chosen
+    assert way.whole.answered == 40 and way.whole.right == way.stopping.right == 30
+    assert way.policy.accept >= way.policy.abstain > 0.03
+
+
+def test_below_abstain_nobody_is_asked():
+    """Whether an answer is complete or not, in doubt or not."""
+    asking = PLAIN.model_copy(update={"opinions": 1})
+    loaded = world({i: (0.5, 0.5, 0.9) if i < 20 else (0.5, 0.5, 0.2) for i in range(40)}, set(range(20, 40)))
+    way = chosen(loaded, asking).chosen
+    assert way.policy.abstain > 0.2 and way.stopping.right == 20 and way.stopping.tokens < way.whole.tokens

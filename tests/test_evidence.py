@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from estimator.artefacts import model_hash
 from estimator.loading import embedded_dir
+from graphs.policy_file import load_policy
 from tests.benchmarks import table
 
 PLACES = ("question", "first", "penultimate", "complete")
@@ -89,3 +91,23 @@ def test_what_has_no_answer_scores_low(report: dict[str, Any]) -> None:
 
 def test_the_engine_samples_twice_as_fast_as_generate() -> None:
     assert table.load("sampling")["ratio"] >= 2.0
+
+
+def test_early_stopping_saves_tokens_and_gives_out_no_more_that_is_wrong(report: dict[str, Any]) -> None:
+    stopping, policy = table.load("stopping"), load_policy(embedded_dir() / "policy.toml")
+    assert stopping["policy"] == policy.model_dump() and stopping["hashes"] == report["meta"]["hashes"]
+    for one in stopping["rows"]:
+        assert one["saved_low"] > 0 and one["with"]["wrong"] <= one["without"]["wrong"]
+    [whole] = [r for r in stopping["rows"] if r["questions"] == "all"]
+    right = {side: whole[side]["answered"] - whole[side]["wrong"] for side in ("with", "without")}
+    assert right["with"] >= 0.95 * right["without"]
+
+
+def test_the_shipped_policy_is_the_one_that_the_record_of_its_choice_and_tuning_tells_of(report: dict[str, Any]) -> None:
+    told, policy = table.load("policy"), load_policy(embedded_dir() / "policy.toml")
+    assert told["qualified"] and told["policy"] == policy.model_dump()
+    assert told["certificate"] == json.loads((embedded_dir() / "policy.certificate.json").read_text())
+    assert told["certificate"]["hashes"] == report["meta"]["hashes"]
+    choice = told["certificate"]["choice"]
+    [way] = [w for w in choice["ways"] if w["name"] == choice["chosen"]]
+    assert way["policy"] | {"accept": policy.accept} == policy.model_dump()

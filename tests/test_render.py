@@ -85,7 +85,7 @@ def test_bar_shows_value_and_interval():
 
 
 def test_colours_follow_the_policy():
-    levels = Levels(accept=0.6, revise=0.3)
+    levels = Levels(accept=0.6, poor=0.3)
     assert [levels.colour(v) for v in (0.6, 0.59, 0.3, 0.29)] == [GOOD, MIDDLING, MIDDLING, POOR]
 
 

@@ -35,10 +35,10 @@ def test_one_strict_run_tells_what_every_threshold_does(world: World, more: list
     engine, scorer = world.parts()
     _, events = run((engine, scorer), world.policy.model_copy(update={"accept": 1.0}))
     seen = {s for e in events if e.event == "decision" for s in e.scores}
-    revise = world.policy.revise
+    lowest = world.policy.lowest_accept
     around = {max(seen), math.nextafter(max(seen), 2.0), sorted(seen)[len(seen) // 2]}
-    for t in around | set(more) | {revise, 1.0}:
-        if not revise <= t <= 1.0:
+    for t in around | set(more) | {lowest, 1.0}:
+        if not lowest <= t <= 1.0:
             continue
         derived, known = outcomes_at(events, t, engine.decode), outcomes_at(events, t)
         really, _ = run(world.parts(), Policy.model_validate({**world.policy.model_dump(), "accept": t}))
@@ -61,7 +61,7 @@ def test_full_confidence_is_accepted_even_by_the_strictest():
 
 def test_what_the_record_cannot_tell_is_an_error():
     _, events = run(scene(GOOD), Policy(accept=0.95, max_revisions=0))
-    for t in (0.96, 0.19):  # stricter than the run; below revise
+    for t in (0.96, 0.19):  # stricter than the run; below another threshold
         with pytest.raises(ValueError, match="does not tell"):
             outcomes_at(events, t)
     with pytest.raises(ValueError, match="cut off"):
@@ -93,7 +93,7 @@ def test_fewest_that_can_pass(max_error, risk, n):
     assert binomial_cdf(0, n, max_error) <= risk < binomial_cdf(0, n - 1, max_error)
 
 
-def test_grid_is_fixed_and_ends_at_revise():
+def test_grid_is_fixed_and_ends_at_the_lowest():
     assert grid(0.97) == (0.99, 0.98, 0.97)
     assert grid(0.975) == (0.99, 0.98)
     assert grid(0.0)[-1] == 0.0 and len(grid(0.0)) == 100

@@ -61,5 +61,5 @@ def _score(question: str, answer: str, partial: bool, json: bool, flags: dict, c
     from controller.theme import Levels, symbols_for
 
     console = screen.output()
-    look = render.Look(console.width, symbols_for(console), Levels(run.policy.accept, run.policy.revise))
+    look = render.Look(console.width, symbols_for(console), Levels.of(run.policy.model_dump()))
     console.print(render.scored_answer(asked, scored.paragraphs, scored.question_confidence, look))

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from controller.commands import options
 from controller.errors import ExitCode, UsageError, reported
+
+if TYPE_CHECKING:
+    from controller.choosing import Wanted
 
 EXAMPLE = "Example, in a checkout:\n\ncontroller tune examples/questions.jsonl --max-error 0.2 --risk 0.2 --out tuned.toml"
 LEAST, MOST, MOST_TIMES = 0.001, 0.999, 100
@@ -105,6 +108,12 @@ class Start:
         if self.most_tokens is not None and not 0 < self.most_tokens <= MOST_TIMES:
             raise UsageError(f"--most-tokens is a multiple above 0 and of at most {MOST_TIMES}, not {self.most_tokens:g}")
 
+    def wanted(self, max_error: float) -> Wanted:
+        from controller.choosing import LOSE, MOST_TOKENS, Wanted
+
+        lose = LOSE if self.lose is None else self.lose
+        return Wanted(max_error, lose, MOST_TOKENS if self.most_tokens is None else self.most_tokens)
+
 
 def _tune(
     path: Path,
@@ -119,16 +128,17 @@ def _tune(
     from controller import screen, tune_view
     from controller.assemble import at_once, plan
     from controller.certificate import Tuned, check_writable
-    from controller.choosing import LOSE, MOST_TOKENS, Wanted
     from controller.errors import say
     from controller.references import check_apart, graded_questions_from_file
+    from controller.stopping import to_the_end
     from controller.trials import check_fit, choose_start, tune
     from controller.tune import check_chances
 
     asked = graded_questions_from_file(path)
     others = [] if start.choose_on is None else graded_questions_from_file(start.choose_on)
     planned = plan(config, flags)
-    check_chances(len(asked), 0.0 if others else planned.policy.lowest_accept, max_error, risk)
+    lowest = (to_the_end(planned.policy) if others else planned.policy).lowest_accept
+    check_chances(len(asked), lowest, max_error, risk)
     check_writable(out, path)
     if start.choose_on is not None:
         check_writable(out, start.choose_on)
@@ -138,9 +148,7 @@ def _tune(
     check_fit(run, others)
     concurrency, choice = at_once(planned.settings, run.loaded), None
     if others:
-        lose, most_tokens = (LOSE if start.lose is None else start.lose), start.most_tokens or MOST_TOKENS
-        wanted = Wanted(max_error, lose, most_tokens)
-        choice = choose_start(run, others, wanted, ways=start.ways, concurrency=concurrency)
+        choice = choose_start(run, others, start.wanted(max_error), ways=start.ways, concurrency=concurrency)
         run = replace(run, policy=choice.chosen.policy)
     tuned = Tuned(tune(run, asked, max_error, risk, concurrency), run, asked, choice)
     if tuned.policy is not None:

@@ -80,12 +80,11 @@ def main() -> None:
     args = parser.parse_args()
     loaded = load()
     run = Run(loaded, default_policy(loaded), seed=SEED)
-    rows = []
-    for kind in KINDS:
-        rows.append(row(kind, both(run, questions(kind, "test", args.count, SEED))))
-        print(json.dumps(rows[-1]), flush=True)
-    rows.append(row("gsm8k", both(run, read_questions(args.data / "gsm8k_test.jsonl")[: args.gsm8k])))
-    print(json.dumps(rows[-1]), flush=True)
+    found = {kind: both(run, questions(kind, "test", args.count, SEED)) for kind in KINDS}
+    found["all"] = [one for kind in KINDS for one in found[kind]]
+    found["gsm8k"] = both(run, read_questions(args.data / "gsm8k_test.jsonl")[: args.gsm8k])
+    rows = [row(name, some) for name, some in found.items()]
+    print("\n".join(json.dumps(r) for r in rows))
     report = {"hashes": loaded.hashes, "policy": run.policy.model_dump(), "seed": SEED, "rows": rows}
     args.out.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -98,6 +98,7 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
         f"| drift: mean change of confidence, question to complete answer | {drift['mean']:+.3f} "
         f"({drift['low']:+.3f} to {drift['high']:+.3f}) | {evidence} |"
     )
+    yield from stopping(load("stopping"))
     yield (
         f"| tokens/s, engine against transformers' `generate` ({sampling['rows']} rows of {sampling['tokens']}) | "
         f"{sampling['engine']:.0f} against {sampling['generate']:.0f}: {sampling['ratio']:.2f}x | "
@@ -132,6 +133,10 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
         f"| one question at a time on that server ({alone['rounds']} times {alone['questions']}): time of solving against "
         f"plain completions | {alone['cost_of_knowing_against_plain']:.2f}x | {of_serving} |"
     )
+    yield (
+        f"| the same questions under the shipped policy, time against plain completions: {serving['concurrency']} at once; one "
+        f"at a time | {serving['shipped_time_of_plain']:.2f}x; {alone['shipped_time_of_plain']:.2f}x | {of_serving} |"
+    )
     yield from on_a_gpu(load("gpu"))
     labelling = load("labelling")
     yield (
@@ -139,6 +144,21 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
         f"same prefixes | {labelling['ratio']:.2f} | `python -m tests.benchmarks.labelling` |"
     )
     yield f"| from start to the first paragraph on the screen | {cost['start_to_first_paragraph_seconds']:.1f} s | {of_cost} |"
+
+
+def stopping(report: Row) -> Iterator[str]:
+    """The shipped policy, and what its early stopping saves."""
+    by = "`python -m tests.benchmarks.stopping`"
+    for r in (r for r in report["rows"] if r["questions"] in ("all", "gsm8k")):
+        told, plain = r["with"], r["without"]
+        name = "GSM8K test" if r["questions"] == "gsm8k" else "unseen"
+        yield (
+            f"| {r['n']} {name} questions under the shipped policy: answered, wrong among these (without early stopping) | "
+            f"{told['answered']}, {told['wrong']} ({plain['answered']}, {plain['wrong']}) | {by} |"
+        )
+        saved = f"{100 * r['saved']:.0f} % ({100 * r['saved_low']:.0f} to {100 * r['saved_high']:.0f})"
+        sooner = f"{100 * (1 - told['seconds'] / plain['seconds']):.0f} %"
+        yield f"| what early stopping saves there: tokens, time | {saved}, {sooner} | {by} |"
 
 
 def on_a_gpu(gpu: Row) -> Iterator[str]:

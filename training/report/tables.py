@@ -153,8 +153,9 @@ def stopping(report: Report) -> Iterator[Table]:
         note = (
             "An answer is given up at the first place before its end (the question included) where its value is below a "
             "threshold: the highest at which the named share of the right answers is still written to the end, found on "
-            "these answers. Methods that cost no token beyond the answer's own, and the oracle, which calls a few prefixes of "
-            "right answers hopeless and so cannot keep nearly all. What is no probability is taken after Platt scaling."
+            "these answers. Methods that cost no token beyond the answer's own, and the oracle, whose samples call a few "
+            "prefixes of right answers hopeless, so that it saves nothing where nearly all of them are to be kept. What is no "
+            "probability is taken after Platt scaling."
         )
         yield _table(f"Stopping early{words}", note, header, cells, 2)
 
