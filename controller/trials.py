@@ -62,8 +62,8 @@ def _each(
     concurrency: int,
     advance: Callable[[], None],
 ) -> list[Read]:
-    """What ``read`` makes of each question's run. The events themselves (every token's numbers)
-    are dropped as soon as they have been read."""
+    """What ``read`` makes of each question's run. The events themselves (every token's numbers) are dropped as soon as they
+    have been read."""
 
     def one(question: Question, ending: threading.Event) -> Read:
         events: list[Event] = []

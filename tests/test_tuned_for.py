@@ -100,7 +100,7 @@ def test_another_model_without_a_policy_of_its_own_is_told_so(monkeypatch: pytes
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--opinions", "0"), f"tuned with opinions = {OPINIONS}, so its threshold promises nothing here"),
+        (("--opinions", str(OPINIONS + 1)), f"tuned with opinions = {OPINIONS}, so its threshold promises nothing here"),
         (("--budget", "60"), "tuned with budget = 1024"),
         (("--accept", "0.9"), None),
         (("--accept", str(ACCEPT)), None),

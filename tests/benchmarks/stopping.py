@@ -42,7 +42,7 @@ def both(run: Run, asked: Sequence[Question]) -> list[dict[str, Any]]:
     engine = run.loaded.engine
     assert isinstance(engine, LocalEngine)
     sides_of = [("without", replace(run, policy=to_the_end(run.policy))), ("with", run)]
-    run_one(run, asked[0].text)  # whether to write beside scores is measured once
+    run_one(sides_of[0][1], asked[0].text)  # whether to write beside scores is measured once
     found = []
     for number, question in enumerate(asked):
         sides: dict[str, Any] = {"item": item_of(question.id)}
