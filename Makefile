@@ -22,6 +22,7 @@ test: $(READY) $(SERVER_READY)
 
 evidence: $(READY)
 	$(BIN)/python -m tests.benchmarks.evidence --data ../shared/data
+	$(BIN)/python -m tests.benchmarks.stopping --data ../shared/data --out docs/evidence/stopping.json
 	$(BIN)/python -m tests.benchmarks.sampling --out docs/evidence/sampling.json
 	$(BIN)/python -m tests.benchmarks.cost --out docs/evidence/cost.json
 	$(BIN)/python -m tests.benchmarks.labelling --out docs/evidence/labelling.json
