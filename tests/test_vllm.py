@@ -220,3 +220,23 @@ def test_a_model_on_a_server_can_be_evaluated(served: Loaded, tmp_path: Path) ->
     found = {r["method"] for r in report["rows"]}
     assert {"FineCE", "FineCE (adapter)", "signals", "SE", "P(True)", "Mean log-probability", "oracle"} <= found
     assert {"P(IK)", "SuC"} <= set(report["meta"]["left_out"]) and not found & set(report["meta"]["left_out"])
+
+
+def test_a_policy_is_chosen_and_tuned_on_a_server_several_questions_at_a_time(server_url: str, tmp_path: Path) -> None:
+    asked = questions("arithmetic", "policy", 80, 91)
+    for name, some in (("tune.jsonl", asked[:40]), ("choose.jsonl", asked[40:])):
+        (tmp_path / name).write_text("".join(json.dumps({"question": q.text, "answer": q.answers[0]}) + "\n" for q in some))
+    (tmp_path / "start.toml").write_text("max_revisions = 0\nrevise = 0.0\ndrop = 0.0\nabstain = 0.0\n")
+    limits = ("--max-error", "0.5", "--risk", "0.3", "--out", tmp_path / "policy.toml", "--policy", tmp_path / "start.toml")
+    chosen = ("--choose-on", tmp_path / "choose.jsonl", "--lose", "0.2")
+    done = invoke("tune", tmp_path / "tune.jsonl", *limits, *chosen, "--base-url", server_url, "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    [way] = report["certificate"]["choice"]["ways"]
+    assert way["stopping"]["tokens"] < way["whole"]["tokens"] and way["stopping"]["right"] >= 0.8 * way["whole"]["right"] > 10
+    assert report["coverage"] > 0.4 and report["error"] < 0.5
+    hopeless = {"question": "Which colour has the sum of all my birthdays?"}
+    (tmp_path / "asked.jsonl").write_text(json.dumps(hopeless) + "\n" + json.dumps({"question": asked[0].text}) + "\n")
+    policy = ("--policy", tmp_path / "policy.toml", "--base-url", server_url)
+    rows = [json.loads(row) for row in invoke("solve", "--file", tmp_path / "asked.jsonl", *policy).stdout.splitlines()]
+    assert [r["outcome"] for r in rows][0] == "abstained" and rows[0]["tokens"]["answer"] <= 20
