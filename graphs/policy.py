@@ -77,8 +77,8 @@ class Policy(BaseModel):
         for name in BELOW_ACCEPT:
             if (value := getattr(self, name)) > self.accept:
                 raise ValueError(
-                    f"thresholds out of order: {name} = {value} is above accept = {self.accept}; raise accept, or lower {name} in "
-                    "a policy file"
+                    f"thresholds out of order: {name} = {value} is above accept = {self.accept}; raise accept, or lower "
+                    f"{name} in a policy file"
                 )
         if 0 < self.temperature < COLDEST:
             raise ValueError(f"temperature {self.temperature:g} is too low to sample at: give 0 (greedy) or {COLDEST} at least")
