@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from controller.certificate import questions_hash
 from controller.errors import Failure
 from controller.stopping import Outcome, Recorded, replayed, stop_early, to_the_end
-from controller.tune import Count, grid
+from controller.tune import count_all, grid
 from estimator.types import Question
 from graphs.policy import Policy
 
@@ -109,7 +109,7 @@ def candidates(start: Policy, opinions: Sequence[int], *, ways: bool) -> dict[st
 
 def way_of(name: str, policy: Policy, runs: Sequence[Recorded], wanted: Wanted) -> Way:
     """What becomes of a policy that was tried, from its runs at the thresholds of ``tune.grid`` and at ``STRICTEST``."""
-    counts = [_count(threshold, runs) for threshold in grid(policy.lowest_accept)]
+    counts = count_all(grid(policy.lowest_accept), [r.given for r in runs])
     kept = [c for c in counts if c.error is not None and c.error <= wanted.max_error]
     if not kept:
         nothing = replayed(policy, runs)
@@ -117,11 +117,6 @@ def way_of(name: str, policy: Policy, runs: Sequence[Recorded], wanted: Wanted) 
     accepting = policy.model_copy(update={"accept": max(kept, key=lambda c: c.accepted).threshold})
     stopped, stopping = stop_early(accepting, runs, wanted.lose)
     return Way(name, stopped, replayed(accepting, runs), stopping)
-
-
-def _count(threshold: float, runs: Sequence[Recorded]) -> Count:
-    given = [r.given[threshold] for r in runs]
-    return Count(threshold, len(given) - given.count(None), given.count(False))
 
 
 def choose(ways: Sequence[Way], questions: Sequence[Question], wanted: Wanted) -> Choice:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from controller.tune import gives_right
+from controller.tune import graded
 from estimator.types import Question
 from graphs.events import DecisionEvent, Event, Header, LookaheadEvent, OpinionsEvent, SegmentEvent
 from graphs.policy import Policy
@@ -66,9 +66,14 @@ def recorded(question: Question, events: Sequence[Event], thresholds: Sequence[f
     header, *rest = events
     assert isinstance(header, Header), "a run begins with its header"
     trace = Trace.model_construct(header=header, events=[s for e in rest if (s := _slim(e)) is not None], complete=True)
-    endings = {t: outcomes_at(events, t, decode) for t in thresholds}
-    given = {t: gives_right(question, e) if e.answered else None for t, e in endings.items()}
-    return Recorded(trace, tokens_generated(rest), given)
+    return Recorded(trace, tokens_generated(rest), given_at(question, events, thresholds, decode))
+
+
+def given_at(
+    question: Question, events: Sequence[Event], thresholds: Sequence[float], decode: Decode
+) -> dict[float, bool | None]:
+    """Whether the answer is right that a recorded run would have given out at each threshold, None where none."""
+    return graded(question, {t: outcomes_at(events, t, decode) for t in thresholds})
 
 
 def _slim(event: Event) -> Event | None:

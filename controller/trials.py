@@ -16,11 +16,10 @@ from controller.ordered import in_order
 from controller.questions import QuestionError
 from controller.runs import run_one, stopped_by
 from controller.safe import one_line
-from controller.stopping import recorded
+from controller.stopping import given_at, recorded
 from controller.tune import Tuning, count_all, fixed_sequence, grid
 from estimator.types import Question
 from graphs.events import Event
-from graphs.thresholds import Ending, outcomes_at
 
 Read = TypeVar("Read")
 
@@ -28,15 +27,12 @@ Read = TypeVar("Read")
 def tune(run: Run, questions: Sequence[Question], max_error: float, risk: float, concurrency: int = 1) -> Tuning:
     """Run all questions and test the thresholds of the start policy's grid. Raises what the engine raises: a question left
     out because it failed would bend the sample."""
-    thresholds, decode = grid(run.policy.lowest_accept), run.loaded.engine.decode
-
-    def ends(question: Question, events: Sequence[Event]) -> list[Ending]:
-        return [outcomes_at(events, t, decode) for t in thresholds]
-
+    thresholds = grid(run.policy.lowest_accept)
+    read = partial(given_at, thresholds=thresholds, decode=run.loaded.engine.decode)
     strict = replace(run, policy=run.policy.model_copy(update={"accept": STRICTEST}))
     with question_bar(len(questions), told="tuning") as advance:
-        endings = _each(strict, questions, ends, concurrency, advance)
-    return fixed_sequence(count_all(thresholds, questions, endings), len(questions), max_error, risk)
+        given = _each(strict, questions, read, concurrency, advance)
+    return fixed_sequence(count_all(thresholds, given), len(questions), max_error, risk)
 
 
 def choose_start(

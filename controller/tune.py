@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.binomial import binomial_cdf, fewest_to_pass, upper_limit
@@ -114,15 +114,11 @@ def check_chances(n: int, lowest: float, max_error: float, risk: float) -> None:
         )
 
 
-def count_all(
-    thresholds: Sequence[float], questions: Sequence[Question], endings: Sequence[Sequence[Ending]]
-) -> tuple[Count, ...]:
-    """The counts at each threshold. ``endings`` holds for each question its end under each threshold."""
-    counts = []
-    for i, threshold in enumerate(thresholds):
-        given = [(q, e[i]) for q, e in zip(questions, endings, strict=True) if e[i].answered]
-        counts.append(Count(threshold, len(given), sum(not gives_right(q, e) for q, e in given)))
-    return tuple(counts)
+def count_all(thresholds: Sequence[float], given: Sequence[Mapping[float, bool | None]]) -> tuple[Count, ...]:
+    """The counts at each threshold. ``given`` holds for each question whether the answer given out there is right, None where
+    none is."""
+    columns = [[g[t] for g in given] for t in thresholds]
+    return tuple(Count(t, len(c) - c.count(None), c.count(False)) for t, c in zip(thresholds, columns, strict=True))
 
 
 def fixed_sequence(counts: Sequence[Count], n: int, max_error: float, risk: float) -> Tuning:
@@ -169,6 +165,6 @@ def questions_needed(tuning: Tuning) -> int | None:
     return None
 
 
-def gives_right(question: Question, ending: Ending) -> bool:
-    """Whether a run ends with an answer given out, and it is right."""
-    return ending.answer is not None and is_right(question, ending.answer)
+def graded(question: Question, endings: Mapping[float, Ending]) -> dict[float, bool | None]:
+    """Whether the answer is right that a run gives out at each threshold, None where it gives out none."""
+    return {t: is_right(question, str(e.answer)) if e.answered else None for t, e in endings.items()}

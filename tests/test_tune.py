@@ -17,6 +17,7 @@ from controller.tune import (
     check_chances,
     count_all,
     fixed_sequence,
+    graded,
     grid,
     more_right_needed,
     questions_needed,
@@ -148,7 +149,8 @@ def test_hopeless_requests_are_refused_before_anything_runs():
 def test_counts_by_reference():
     questions = [Question("a", ("1", "one"), Grader.ALIAS), Question("b", ("2",), Grader.NUMBER)]
     right, wrong, none = Ending("answered", "One", 0.9), Ending("answered", "3", 0.9), Ending("abstained", None, 0.1)
-    counts = count_all((0.9, 0.5), questions, [[right, right], [none, wrong]])
+    endings = [{0.9: right, 0.5: right}, {0.9: none, 0.5: wrong}]
+    counts = count_all((0.9, 0.5), list(map(graded, questions, endings)))
     assert counts == (Count(0.9, 1, 0), Count(0.5, 2, 1))
 
 

@@ -146,8 +146,8 @@ def stopping(report: Report) -> Iterator[Table]:
                 str(r["n"]),
                 _interval(r, "saved"),
                 _percent(r["wrong_stopped"]),
+                _number(r["threshold"], 3),
             )
-            + (_number(r["threshold"], 3),)
             for r in rows(report, "stopping", answers=answers)
         ]
         note = (
