@@ -1,4 +1,4 @@
-"""What training and benchmarks left behind: it belongs to the shipped weights, it reaches the bars, the README repeats it."""
+"""What training and benchmarks left behind: it belongs to the shipped weights, it reaches the bars, the pages repeat it."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def test_the_shipped_files_are_small() -> None:
     assert size <= 16 * 2**20
 
 
-def test_the_readme_repeats_the_figures() -> None:
-    readme = (table.ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme.partition(table.BEGIN)[2].partition(table.END)[0].strip() == table.tables()
+def test_the_pages_repeat_the_figures() -> None:
+    for page, text in table.pages().items():
+        assert page.read_text(encoding="utf-8").partition(table.BEGIN)[2].partition(table.END)[0].strip() == text
 
 
 def test_word_problems_are_hard_enough_and_get_harder(report: dict[str, Any]) -> None:

@@ -22,11 +22,11 @@ def commands(page: str) -> list[str]:
     return [line.removeprefix("$ ") for line in blocks.splitlines() if line.removeprefix("$ ").startswith("controller ")]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/real-models.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/real-models.md", "docs/figures.md"])
 def test_every_command_on_the_page_has_its_options(page: str) -> None:
     known: Any = typer.main.get_command(app)
     shown = commands(page)
-    assert len(shown) > 5
+    assert shown
     for line in shown:
         _, name, *arguments = shlex.split(line, comments=True)
         known.commands[name].make_context(name, arguments)  # raises where there is no such option or value

@@ -1,4 +1,5 @@
-"""The README's figures, made from ``docs/evidence/*.json``: ``python -m tests.benchmarks.table --write`` puts them in place."""
+"""The tables of the README and of ``docs/figures.md``, made from ``docs/evidence/*.json``: ``python -m tests.benchmarks.table
+--write`` puts them in place."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from tests.benchmarks import summary
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = ROOT / "docs" / "evidence"
@@ -18,8 +21,18 @@ def load(name: str) -> dict[str, Any]:
     return json.loads((EVIDENCE / f"{name}.json").read_text())
 
 
+def short() -> str:
+    """The README's tables as Markdown."""
+    parts = [
+        *summary.methods(load("report")["rows"]),
+        "",
+        *summary.bars(load("embedded"), load("stopping"), load("cost"), load("serving")),
+    ]
+    return "\n".join(parts)
+
+
 def tables() -> str:
-    """All tables as Markdown."""
+    """The tables of ``docs/figures.md`` as Markdown."""
     report, sampling, cost = load("embedded"), load("sampling"), load("cost")
     parts = [
         *accuracy(report["rows"]),
@@ -188,16 +201,21 @@ def on_a_gpu(gpu: Row) -> Iterator[str]:
         )
 
 
+def pages() -> dict[Path, str]:
+    """The pages that hold tables, and what stands in each."""
+    return {ROOT / "README.md": short(), ROOT / "docs" / "figures.md": tables()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="put the tables into README.md")
-    text = tables()
-    if not parser.parse_args().write:
-        print(text)
-        return
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    parser.add_argument("--write", action="store_true", help="put the tables into the pages")
+    write = parser.parse_args().write
+    for page, text in pages().items():
+        if not write:
+            print(text, end="\n\n")
+            continue
+        before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+        page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":
