@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from controller.questions import QuestionError, check_answer, check_question, lines_of
@@ -69,6 +69,18 @@ def check_apart(tuned_on: Sequence[Question], chosen_on: Sequence[Question], pat
         raise QuestionError(
             f"{path}: {one_line(shared[0].text, 60)!r} is among the questions to tune on{more}; a start policy must not be "
             "chosen on them: leave it out of one of the two files"
+        )
+
+
+def check_fit(questions: Sequence[Question], prompt_ids: Callable[[str], Sequence[int]], most: int) -> None:
+    """``QuestionError`` before any work where a question's prompt fills a context of ``most`` tokens."""
+    too_long = [(i, q) for i, q in enumerate(questions, start=1) if len(prompt_ids(q.text)) >= most]
+    if too_long:
+        number, first = too_long[0]
+        more = f", and so are {len(too_long) - 1} more" if len(too_long) > 1 else ""
+        raise QuestionError(
+            f"question {number} of {len(questions)} ({one_line(first.id, 40)!r}) is too long for the context of "
+            f"{most} tokens{more}: shorten what is too long, or leave it out"
         )
 
 

@@ -12,11 +12,13 @@ from typing import Any
 from controller import screen, train_view
 from controller.certificate import questions_hash
 from controller.errors import Failure, UsageError, say
-from controller.references import graded_questions_from_file
+from controller.references import check_fit, graded_questions_from_file
 from controller.settings import load_settings
 from estimator.artefacts import CARD, COMBINER, identity, model_hash
+from estimator.engines.decode import context_of
 from estimator.loading import base_dir, local_engine, read_card
 from estimator.positions import parse_position
+from estimator.prompts import prompt_ids
 from estimator.scorers.value_head import HEAD
 from estimator.types import Question
 from training.atomic import PARTIAL, is_empty, write_text
@@ -69,7 +71,7 @@ class Request:
 
 def run(request: Request, model: str | None, config: Path | None) -> dict[str, Any]:
     """Train, combine where asked, and say what was made: the object of ``train --json``."""
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging
 
     from training.mixing import read_exchanges
@@ -85,6 +87,7 @@ def run(request: Request, model: str | None, config: Path | None) -> dict[str, A
     recipes = {seed: request.recipe(seed) for seed in request.seeds}
     tokenizer = AutoTokenizer.from_pretrained(base)
     mixtures = [read_exchanges(path, tokenizer) for path in request.mixtures]
+    check_fit(asked, partial(prompt_ids, tokenizer), context_of(AutoConfig.from_pretrained(base).get_text_config()))
     _check_unseen(rows, asked, tokenizer)
     for seed, recipe in recipes.items():
         split(rows, recipe)  # raises where there is nothing to hold out
@@ -187,8 +190,6 @@ def _claim(out: Path) -> None:
 
 def _check_unseen(rows: list[Labelled], asked: list[Question], tokenizer: Any) -> None:
     """A combination fitted on questions that were trained on would trust the adapter too much."""
-    from estimator.prompts import prompt_ids
-
     known = {row.token_ids[: num_prompt(row)] for row in rows}
     if seen := [q for q in asked if prompt_ids(tokenizer, q.text) in known]:
         raise UsageError(f"{len(seen)} of the questions to combine on were trained on, the first {seen[0].id!r}: take others")

@@ -13,9 +13,7 @@ from controller.assemble import Run
 from controller.batch import question_bar
 from controller.choosing import STRICTEST, Choice, Wanted, candidates, choose, way_of
 from controller.ordered import in_order
-from controller.questions import QuestionError
 from controller.runs import run_one, stopped_by
-from controller.safe import one_line
 from controller.stopping import given_at, recorded
 from controller.tune import Tuning, count_all, fixed_sequence, grid
 from estimator.types import Question
@@ -77,16 +75,3 @@ def _each(
         found.append(made)
         advance()
     return found
-
-
-def check_fit(run: Run, questions: Sequence[Question]) -> None:
-    """``QuestionError`` before any work where a question does not fit the context."""
-    engine = run.loaded.engine
-    too_long = [(i, q) for i, q in enumerate(questions, start=1) if len(engine.prompt_ids(q.text)) >= engine.max_context]
-    if too_long:
-        number, first = too_long[0]
-        more = f", and so are {len(too_long) - 1} more" if len(too_long) > 1 else ""
-        raise QuestionError(
-            f"question {number} of {len(questions)} ({one_line(first.id, 40)!r}) is too long for the context of "
-            f"{engine.max_context} tokens{more}: shorten what is too long, or leave it out"
-        )

@@ -106,6 +106,15 @@ def test_answers_that_are_all_wrong_combine_nothing_and_lose_nothing(made: tuple
     assert load(str(made[0]), str(tmp_path / "out")).scorer.name == "adapter"
 
 
+def test_a_question_that_no_context_holds_is_named_before_anything_is_trained(made: tuple[Path, Path], tmp_path: Path) -> None:
+    asked = [{"question": f"What is {n} times 2?", "answer": "4"} for n in range(30)]
+    asked[7]["question"] = "What is 3 times 2? " * 900
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    done = train(made, tmp_path / "out", "--combine", tmp_path / "q.jsonl")
+    assert done.exit_code == 2 and "question 8 of 30 ('q-7') is too long for the context" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_combination_is_fitted_on_answers_drawn_as_the_labels_were(
     made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,9 +129,9 @@ def _tune(
     from controller.assemble import at_once, plan
     from controller.certificate import Tuned, check_writable
     from controller.errors import say
-    from controller.references import check_apart, graded_questions_from_file
+    from controller.references import check_apart, check_fit, graded_questions_from_file
     from controller.stopping import to_the_end
-    from controller.trials import check_fit, choose_start, tune
+    from controller.trials import choose_start, tune
     from controller.tune import check_chances
 
     asked = graded_questions_from_file(path)
@@ -144,8 +144,8 @@ def _tune(
         check_writable(out, start.choose_on)
         check_apart(asked, others, start.choose_on)
     run = planned.load_to_decide()
-    check_fit(run, asked)
-    check_fit(run, others)
+    for batch in (asked, others):
+        check_fit(batch, run.loaded.engine.prompt_ids, run.loaded.engine.max_context)
     concurrency, choice = at_once(planned.settings, run.loaded), None
     if others:
         choice = choose_start(run, others, start.wanted(max_error), ways=start.ways, concurrency=concurrency)
