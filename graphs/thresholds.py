@@ -8,8 +8,9 @@ One run under the strictest threshold therefore tells what all others would have
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from estimator.answers import final_answer
 from graphs.events import DecisionEvent, Event, Header, Outcome, ResultEvent, RevisionEvent, SegmentEvent
@@ -41,6 +42,22 @@ def outcomes_at(events: Sequence[Event], threshold: float, decode: Decode | None
     the policy's thresholds (no policy has that), or a run that was cut off before it would have ended.
     """
     _check_threshold(events, threshold)
+    for event, path in _standing(events):
+        if isinstance(event, DecisionEvent) and _would_accept(event, threshold):
+            return Ending("answered", final_answer(_text(path, decode)), event.scores[-1])
+        if isinstance(event, ResultEvent):
+            return Ending(event.outcome, event.answer, event.confidence)
+    raise ValueError("the run was cut off before its end")
+
+
+def answer_at(events: Sequence[Event], number: int) -> str | None:
+    """The final answer of the text that stood at the decision of that number (from 0), None where it states none."""
+    paths = (path for event, path in _standing(events) if isinstance(event, DecisionEvent))
+    return final_answer(_text(next(islice(paths, number, None)), None))
+
+
+def _standing(events: Sequence[Event]) -> Iterator[tuple[Event, list[SegmentEvent]]]:
+    """Each event, and the segments of the answer as it stands then."""
     path: list[SegmentEvent] = []
     cut_off: list[SegmentEvent] = []
     for event in events:
@@ -48,11 +65,7 @@ def outcomes_at(events: Sequence[Event], threshold: float, decode: Decode | None
             path, cut_off = [*path[: event.index], event], path[event.index :]
         elif isinstance(event, RevisionEvent) and event.kept == "old":
             path = [*path[: event.cut], *cut_off]
-        elif isinstance(event, DecisionEvent) and _would_accept(event, threshold):
-            return Ending("answered", final_answer(_text(path, decode)), event.scores[-1])
-        elif isinstance(event, ResultEvent):
-            return Ending(event.outcome, event.answer, event.confidence)
-    raise ValueError("the run was cut off before its end")
+        yield event, path
 
 
 def _would_accept(event: DecisionEvent, threshold: float) -> bool:

@@ -1,4 +1,4 @@
-"""``controller replay``: a recorded run again, on the screen or as a picture, without a model."""
+"""``controller replay``: a recorded run again, on the screen or as a picture, or a folder of them; without a model."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from controller.errors import Failure, UsageError, reported
 
 if TYPE_CHECKING:
     from controller.playback import Pace
+    from graphs.policy import Policy
 
-EXAMPLE = "Example, with the trace of the example of solve:\n\ncontroller replay run.jsonl --speed 4 --svg run.svg"
+EXAMPLE = (
+    "Examples, with the trace of the example of solve and with what solve --file --trace wrote:\n\ncontroller replay run.jsonl --speed 4 --svg run.svg\n\n"
+    "controller replay traces/ --policy strict.toml --answers questions.jsonl"
+)
 
 
 def command(
-    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A trace, as 'solve --trace' writes it.")],
+    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A trace, as 'solve --trace' writes it, or a folder of them.")],
     speed: Annotated[float, typer.Option(min=0.01, help="How many times as fast as it was.")] = 1.0,
     step: Annotated[bool, typer.Option("--step", help="Wait for Enter after every decision.")] = False,
     static: Annotated[bool, typer.Option("--static", help="Show everything at once.")] = False,
@@ -31,9 +35,23 @@ def command(
         Path | None,
         typer.Option(metavar="FILE.toml", help="Show beside each decision what this policy would have decided."),
     ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(metavar="QUESTIONS.jsonl", help="Of a folder: questions with reference answers, to count what is wrong."),
+    ] = None,
 ) -> None:
-    """Show a recorded run again, and what another policy would have done. No model is needed."""
+    """Show a recorded run again, and what another policy would have done; of a folder, how all its runs ended and would have.
+
+    No model is needed."""
     with reported():
+        if trace.is_dir():
+            for option, given in {"--step": step, "--svg": svg, "--html": html}.items():
+                if given:
+                    raise UsageError(f"{option} shows a single run: name a trace inside {trace}")
+            _replay_folder(trace, json, policy, answers)
+            return
+        if answers is not None:
+            raise UsageError(f"--answers counts over a folder of traces, and {trace} is not one")
         if step and not sys.stdin.isatty():
             raise UsageError("--step needs a terminal to wait for Enter")
         if svg is not None and html is not None and svg.resolve() == html.resolve():
@@ -48,11 +66,7 @@ def _replay(
     from controller.view import View
     from graphs.trace import read_trace
 
-    policy = None
-    if policy_file is not None:
-        from graphs.policy_file import load_policy
-
-        policy = load_policy(policy_file)
+    policy = _policy(policy_file)
     if not path.exists():
         raise UsageError(f"no trace at {path}: check the path")
     trace = read_trace(path)
@@ -64,6 +78,27 @@ def _replay(
         screen.print_json(playback.report(trace, others, policy))
     elif not any(pictures.values()):
         playback.play(trace, View(screen.output(), alternatives=others, spinner=pace.speed is not None), pace)
+
+
+def _replay_folder(folder: Path, json: bool, policy_file: Path | None, answers: Path | None) -> None:
+    from controller import replays, replays_view, screen
+    from controller.references import distinct_questions_from_file
+
+    policy = _policy(policy_file)
+    references = [] if answers is None else distinct_questions_from_file(answers)[0]
+    rows = replays.replay_all(replays.read_folder(folder), policy, references)
+    if json:
+        screen.print_json(replays.report(rows, policy))
+    else:
+        replays_view.show(rows, None if policy_file is None else str(policy_file), screen.output())
+
+
+def _policy(file: Path | None) -> Policy | None:
+    if file is None:
+        return None
+    from graphs.policy_file import load_policy
+
+    return load_policy(file)
 
 
 def _pace(speed: float, step: bool, static: bool) -> Pace:

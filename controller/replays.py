@@ -1,0 +1,162 @@
+"""Many recorded runs at once: how they ended, and how they would have ended under another policy. No model is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controller import screen
+from controller.binomial import upper_limit
+from controller.errors import UsageError
+from controller.playback import CUT_OFF
+from controller.references import same_text
+from estimator.answers import is_right
+from estimator.types import Question
+from graphs.events import Outcome
+from graphs.policy import Policy
+from graphs.thresholds import answer_at
+from graphs.trace import Trace, TraceError, read_trace
+from graphs.what_if import SAME, tokens_generated, what_if
+
+OUTCOMES: tuple[Outcome, ...] = ("answered", "abstained", "budget_spent")
+RISK = 0.05  # of the limit on the share of wrong answers
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended, or would have: ``outcome`` is None where that is not known, ``tokens`` are all that it generated up to
+    there, and ``right`` is None where no answer was given out or no reference is known; ``text`` says what was decided."""
+
+    outcome: Outcome | None
+    tokens: int
+    right: bool | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A recorded run, and what another policy would have made of it (None where none was asked about)."""
+
+    trace: str
+    question: str
+    recorded: End
+    other: End | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Runs by how they ended; ``unknown`` ones are in none of the other figures. ``graded`` answers had a reference."""
+
+    outcomes: Mapping[Outcome, int]
+    unknown: int
+    tokens: int
+    graded: int
+    wrong: int
+
+    @property
+    def error(self) -> float | None:
+        """The share of wrong ones among the graded answers that were given out."""
+        return self.wrong / self.graded if self.graded else None
+
+    def record(self) -> dict[str, Any]:
+        limit = upper_limit(self.wrong, self.graded, RISK) if self.graded else None
+        figures = {"unknown": self.unknown, "tokens": self.tokens, "graded": self.graded, "wrong": self.wrong}
+        ended: dict[str, Any] = {str(k): v for k, v in self.outcomes.items()}
+        return {**ended, **figures, "error": self.error, "error_at_most": limit}
+
+
+def read_folder(folder: Path) -> dict[str, Trace]:
+    """The traces of a folder by file name, in order; one that cannot be read is named in a warning. UsageError where there is
+    none."""
+    traces: dict[str, Trace] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        try:
+            traces[path.name] = read_trace(path)
+        except TraceError as error:
+            screen.warn(f"left out: {error}")
+    if not traces:
+        raise UsageError(f"{folder} holds no trace that can be read: name the folder that solve --file --trace wrote into")
+    return traces
+
+
+def replay_all(traces: Mapping[str, Trace], policy: Policy | None, references: Sequence[Question]) -> list[Replayed]:
+    """Every run, as it ended and as it would have ended under ``policy``."""
+    known = {same_text(q): q for q in references}
+    rows: list[Replayed] = []
+    for name, trace in traces.items():
+        asked = trace.header.question
+        grade = _grader(known.get(same_text(Question(asked, ()))))
+        recorded = _recorded(trace, grade)
+        other = None if policy is None else _other(trace, policy, recorded, grade)
+        rows.append(Replayed(name, asked, recorded, other))
+    return rows
+
+
+def count(ends: Sequence[End]) -> Count:
+    known = [e for e in ends if e.outcome is not None]
+    graded = [e.right for e in known if e.right is not None]
+    outcomes: dict[Outcome, int] = {o: sum(e.outcome == o for e in known) for o in OUTCOMES}
+    return Count(outcomes, len(ends) - len(known), sum(e.tokens for e in known), len(graded), graded.count(False))
+
+
+def comparable(rows: Sequence[Replayed]) -> Iterator[tuple[End, End]]:
+    """Recorded and other end of the runs of which both are known: only their tokens can be compared."""
+    for row in rows:
+        if row.other is not None and row.other.outcome is not None and row.recorded.outcome is not None:
+            yield row.recorded, row.other
+
+
+def saved(rows: Sequence[Replayed]) -> float | None:
+    """The share of tokens that the other policy would have saved of the runs of which both ends are known; None
+    where there are none. What would have been written beyond a record is not known, so it is never below 0."""
+    pairs = list(comparable(rows))
+    before = sum(a.tokens for a, _ in pairs)
+    return 1 - sum(b.tokens for _, b in pairs) / before if before else None
+
+
+def report(rows: Sequence[Replayed], policy: Policy | None) -> dict[str, Any]:
+    """The object of ``replay FOLDER --json``."""
+    others = [r.other for r in rows if r.other is not None]
+    return {
+        "runs": [
+            {
+                "trace": r.trace,
+                "question": r.question,
+                **_end(r.recorded),
+                "what_if": None if r.other is None else _end(r.other),
+            }
+            for r in rows
+        ],
+        "recorded": count([r.recorded for r in rows]).record(),
+        "what_if": None if policy is None else count(others).record(),
+        "saved": saved(rows),
+        "what_if_policy": None if policy is None else policy.model_dump(),
+    }
+
+
+def _end(end: End) -> dict[str, Any]:
+    return {"outcome": end.outcome, "tokens": end.tokens, "right": end.right, "text": end.text}
+
+
+def _grader(reference: Question | None) -> Callable[[str | None], bool | None]:
+    return lambda answer: None if reference is None else is_right(reference, str(answer))
+
+
+def _recorded(trace: Trace, grade: Callable[[str | None], bool | None]) -> End:
+    tokens, result = tokens_generated(trace.events), trace.result
+    if result is None:
+        return End(None, tokens, None, CUT_OFF)
+    return End(result.outcome, tokens, grade(result.answer) if result.outcome == "answered" else None, result.reason)
+
+
+def _other(trace: Trace, policy: Policy, recorded: End, grade: Callable[[str | None], bool | None]) -> End:
+    seen = what_if(trace, policy)
+    if not seen or (seen[-1].text == SAME and seen[-1].outcome is None):
+        return End(None, recorded.tokens, None, CUT_OFF)
+    last, right = seen[-1], None
+    if last.outcome == "answered":
+        as_was = last.text == SAME and recorded.outcome is not None
+        right = recorded.right if as_was else grade(answer_at(trace.events, len(seen) - 1))
+    return End(last.outcome, recorded.tokens - last.saved_tokens, right, last.text)

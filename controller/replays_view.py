@@ -1,0 +1,78 @@
+"""How many replayed runs look on the terminal: a table of how they ended, and the runs that would have ended otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from controller.replays import OUTCOMES, RISK, Count, Replayed, comparable, count, saved
+from controller.safe import one_line, visible
+
+MOST_SHOWN = 20
+
+
+def show(rows: Sequence[Replayed], policy: str | None, console: Console) -> None:
+    """``policy`` names the other policy's file, if there is one."""
+    columns = {"recorded": count([r.recorded for r in rows])}
+    if policy is not None:
+        columns[f"under {one_line(policy, 40)}"] = count([r.other for r in rows if r.other is not None])
+    console.print(Padding(_table(columns, len(rows)), (1, 0)))
+    for sentence in _sentences(rows, columns):
+        console.print(Text(visible(sentence)))
+    others = [r for r in rows if r.other is not None and r.other.outcome != r.recorded.outcome]
+    for row in others[:MOST_SHOWN]:
+        console.print(_otherwise(row))
+    if len(others) > MOST_SHOWN:
+        console.print(Text(f"and {len(others) - MOST_SHOWN} more: --json has them all"))
+
+
+def _otherwise(row: Replayed) -> Text:
+    """One run that would have ended in another way, or nobody knows how."""
+    assert row.other is not None, "only of another policy is there anything to say"
+    was = {True: ", right", False: ", wrong", None: ""}[row.recorded.right]
+    recorded = (row.recorded.outcome or "not known").replace("_", " ")
+    return Text(visible(f"{row.trace}  {one_line(row.question, 48)}  {recorded}{was}: {row.other.text}"))
+
+
+def _table(columns: dict[str, Count], runs: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column(f"{runs} runs")
+    for name in columns:
+        table.add_column(Text(visible(name)), justify="right")
+    counts = list(columns.values())
+    for outcome in OUTCOMES:
+        table.add_row(outcome.replace("_", " "), *(str(c.outcomes[outcome]) for c in counts))
+    table.add_row("not known", *(str(c.unknown) for c in counts))
+    table.add_row("tokens of those known", *(f"{c.tokens:,}" for c in counts))
+    if any(c.graded for c in counts):
+        table.add_row("answers with a reference", *(str(c.graded) for c in counts))
+        table.add_row("wrong among these", *map(_wrong, counts))
+    return table
+
+
+def _wrong(counted: Count) -> str:
+    error = counted.error
+    return "-" if error is None else f"{counted.wrong} ({100 * error:.1f} %)"
+
+
+def _sentences(rows: Sequence[Replayed], columns: dict[str, Count]) -> list[str]:
+    said: list[str] = []
+    share = saved(rows)
+    if share is not None:
+        sooner = sum(a.outcome == b.outcome and b.tokens < a.tokens for a, b in comparable(rows))
+        said.append(
+            f"In the runs that are known both ways it would have generated {100 * share:.1f} % fewer tokens; "
+            f"{sooner} would have ended in the same way, but sooner."
+        )
+    limit = list(columns.values())[-1].record()["error_at_most"]
+    if limit is not None:
+        said.append(
+            f"Up to {100 * limit:.1f} % of such answers may be wrong in the long run (at {100 * (1 - RISK):.0f} % confidence), "
+            "and more if the policy was chosen by looking at these runs: controller tune gives a guarantee."
+        )
+    return said
