@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from graphs.policy import Policy
 
 EXAMPLE = (
-    "Examples, with the trace of the example of solve and with what solve --file --trace wrote:\n\ncontroller replay run.jsonl --speed 4 --svg run.svg\n\n"
+    "Examples, with the trace of the example of solve and with what solve --file --trace wrote:\n\n"
+    "controller replay run.jsonl --speed 4 --svg run.svg\n\n"
     "controller replay traces/ --policy strict.toml --answers questions.jsonl"
 )
 
