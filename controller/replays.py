@@ -14,7 +14,7 @@ from controller.playback import CUT_OFF
 from controller.references import same_text
 from estimator.answers import is_right
 from estimator.types import Question
-from graphs.events import Outcome
+from graphs.events import InterruptedEvent, Outcome
 from graphs.policy import Policy
 from graphs.thresholds import answer_at
 from graphs.trace import Trace, TraceError, read_trace
@@ -87,9 +87,12 @@ def replay_all(traces: Mapping[str, Trace], policy: Policy | None, references: S
     rows: list[Replayed] = []
     for name, trace in traces.items():
         asked = trace.header.question
-        grade = _grader(known.get(same_text(Question(asked, ()))))
+        grade = _grader(known.get(same_text(Question(asked))))
         recorded = _recorded(trace, grade)
-        other = None if policy is None else _other(trace, policy, recorded, grade)
+        try:
+            other = None if policy is None else _other(trace, policy, recorded, grade)
+        except TraceError as error:
+            other = End(None, recorded.tokens, None, f"{error}: unknown from this trace")
         rows.append(Replayed(name, asked, recorded, other))
     return rows
 
@@ -147,14 +150,15 @@ def _grader(reference: Question | None) -> Callable[[str | None], bool | None]:
 def _recorded(trace: Trace, grade: Callable[[str | None], bool | None]) -> End:
     tokens, result = tokens_generated(trace.events), trace.result
     if result is None:
-        return End(None, tokens, None, CUT_OFF)
+        stopped = next((e.reason for e in trace.events if isinstance(e, InterruptedEvent)), None)
+        return End(None, tokens, None, CUT_OFF if stopped is None else f"interrupted: {stopped}")
     return End(result.outcome, tokens, grade(result.answer) if result.outcome == "answered" else None, result.reason)
 
 
 def _other(trace: Trace, policy: Policy, recorded: End, grade: Callable[[str | None], bool | None]) -> End:
     seen = what_if(trace, policy)
     if not seen or (seen[-1].text == SAME and seen[-1].outcome is None):
-        return End(None, recorded.tokens, None, CUT_OFF)
+        return End(None, recorded.tokens, None, recorded.text)
     last, right = seen[-1], None
     if last.outcome == "answered":
         as_was = last.text == SAME and recorded.outcome is not None

@@ -41,7 +41,7 @@ def _otherwise(row: Replayed) -> Text:
 
 def _table(columns: dict[str, Count], runs: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column(f"{runs} runs")
+    table.add_column(_runs(runs))
     for name in columns:
         table.add_column(Text(visible(name)), justify="right")
     counts = list(columns.values())
@@ -55,6 +55,10 @@ def _table(columns: dict[str, Count], runs: int) -> Table:
     return table
 
 
+def _runs(number: int) -> str:
+    return "1 run" if number == 1 else f"{number} runs"
+
+
 def _wrong(counted: Count) -> str:
     error = counted.error
     return "-" if error is None else f"{counted.wrong} ({100 * error:.1f} %)"
@@ -62,6 +66,9 @@ def _wrong(counted: Count) -> str:
 
 def _sentences(rows: Sequence[Replayed], columns: dict[str, Count]) -> list[str]:
     said: list[str] = []
+    last = list(columns.values())[-1]
+    if last.unknown:
+        said.append(f"Of {_runs(last.unknown)} the record does not tell the end; the figures are of the others.")
     share = saved(rows)
     if share is not None:
         sooner = sum(a.outcome == b.outcome and b.tokens < a.tokens for a, b in comparable(rows))
@@ -69,7 +76,7 @@ def _sentences(rows: Sequence[Replayed], columns: dict[str, Count]) -> list[str]
             f"In the runs that are known both ways it would have generated {100 * share:.1f} % fewer tokens; "
             f"{sooner} would have ended in the same way, but sooner."
         )
-    limit = list(columns.values())[-1].record()["error_at_most"]
+    limit = last.record()["error_at_most"]
     if limit is not None:
         said.append(
             f"Up to {100 * limit:.1f} % of such answers may be wrong in the long run (at {100 * (1 - RISK):.0f} % confidence), "

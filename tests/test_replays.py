@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller import replays
-from graphs.events import DecisionEvent, ResultEvent
+from graphs.events import DecisionEvent, InterruptedEvent, ResultEvent
+from graphs.trace import TraceWriter, read_trace
 from tests import scenarios
 from tests.cli_double import BAD, GOOD, PENS, invoke, use
 from tests.scenarios import World, as_trace, policies, worlds
@@ -97,6 +98,23 @@ def test_what_is_no_trace_is_named_and_left_out():
     assert done.exit_code == 0 and "left out: traces/notes.jsonl: line 1: not a trace" in done.stderr
     told = json.loads(done.stdout)
     assert [r["outcome"] for r in told["runs"]] == [None, "answered", "abstained"] and told["recorded"]["unknown"] == 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_ends_that_no_record_tells_are_counted_apart_and_say_why():
+    traces = [read_trace(p) for p in sorted(Path("traces").glob("*.jsonl"))]
+    with TraceWriter("traces/0001.jsonl") as writer:
+        for event in (traces[0].header, *traces[0].events[:3], InterruptedEvent(reason="SIGTERM")):
+            writer.append(event)
+    with TraceWriter("traces/0002.jsonl") as writer:
+        for event in (traces[1].header.model_copy(update={"policy": {"accept": 7}}), *traces[1].events):
+            writer.append(event)
+    Path("late.toml").write_text("accept = 0.96\n")
+    told = report("--policy", "late.toml")
+    assert told["runs"][0]["text"] == told["runs"][0]["what_if"]["text"] == "interrupted: SIGTERM"
+    assert told["runs"][1]["outcome"] == "answered" and "policy" in told["runs"][1]["what_if"]["text"]
+    assert (told["recorded"]["unknown"], told["what_if"]["unknown"], told["what_if"]["abstained"]) == (1, 2, 1)
+    assert "Of 2 runs the record does not tell the end" in invoke("replay", "traces", "--policy", "late.toml").stdout
 
 
 @pytest.mark.usefixtures("folder")
