@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,19 +104,31 @@ def count(ends: Sequence[End]) -> Count:
     return Count(outcomes, len(ends) - len(known), sum(e.tokens for e in known), len(graded), graded.count(False))
 
 
-def comparable(rows: Sequence[Replayed]) -> Iterator[tuple[End, End]]:
-    """Recorded and other end of the runs of which both are known: only their tokens can be compared."""
-    for row in rows:
-        if row.other is not None and row.other.outcome is not None and row.recorded.outcome is not None:
-            yield row.recorded, row.other
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The runs whose end is known both ways, for only their tokens can be compared: ``recorded`` and ``other`` tokens, and how
+    many would have ended in the same way, but ``sooner``. What another policy would have written beyond a record is not known,
+    so ``other`` is never the larger."""
+
+    runs: int
+    recorded: int
+    other: int
+    sooner: int
+
+    @property
+    def saved(self) -> float | None:
+        """The share of tokens that the other policy would have saved; None where there is nothing to compare."""
+        return 1 - self.other / self.recorded if self.recorded else None
+
+    def record(self) -> dict[str, Any]:
+        return {"runs": self.runs, "recorded_tokens": self.recorded, "what_if_tokens": self.other, "saved": self.saved}
 
 
-def saved(rows: Sequence[Replayed]) -> float | None:
-    """The share of tokens that the other policy would have saved of the runs of which both ends are known; None
-    where there are none. What would have been written beyond a record is not known, so it is never below 0."""
-    pairs = list(comparable(rows))
-    before = sum(a.tokens for a, _ in pairs)
-    return 1 - sum(b.tokens for _, b in pairs) / before if before else None
+def compare(rows: Sequence[Replayed]) -> Compared:
+    pairs = [(r.recorded, r.other) for r in rows if r.other is not None]
+    known = [(a, b) for a, b in pairs if a.outcome is not None and b.outcome is not None]
+    sooner = sum(a.outcome == b.outcome and b.tokens < a.tokens for a, b in known)
+    return Compared(len(known), sum(a.tokens for a, _ in known), sum(b.tokens for _, b in known), sooner)
 
 
 def report(rows: Sequence[Replayed], policy: Policy | None) -> dict[str, Any]:
@@ -134,7 +146,7 @@ def report(rows: Sequence[Replayed], policy: Policy | None) -> dict[str, Any]:
         ],
         "recorded": count([r.recorded for r in rows]).record(),
         "what_if": None if policy is None else count(others).record(),
-        "saved": saved(rows),
+        "compared": None if policy is None else compare(rows).record(),
         "what_if_policy": None if policy is None else policy.model_dump(),
     }
 

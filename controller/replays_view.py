@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from controller.replays import OUTCOMES, RISK, Count, Replayed, comparable, count, saved
+from controller.replays import OUTCOMES, RISK, Compared, Count, Replayed, compare, count
 from controller.safe import one_line, visible
 
 MOST_SHOWN = 20
@@ -20,9 +20,10 @@ def show(rows: Sequence[Replayed], policy: str | None, console: Console) -> None
     """``policy`` names the other policy's file, if there is one."""
     columns = {"recorded": count([r.recorded for r in rows])}
     if policy is not None:
-        columns[f"under {one_line(policy, 40)}"] = count([r.other for r in rows if r.other is not None])
-    console.print(Padding(_table(columns, len(rows)), (1, 0)))
-    for sentence in _sentences(rows, columns):
+        columns[f"under {one_line(policy, 30)}"] = count([r.other for r in rows if r.other is not None])
+    compared = None if policy is None else compare(rows)
+    console.print(Padding(_table(columns, len(rows), compared), (1, 0)))
+    for sentence in _sentences(list(columns.values())[-1], compared):
         console.print(Text(visible(sentence)))
     others = [r for r in rows if r.other is not None and r.other.outcome != r.recorded.outcome]
     for row in others[:MOST_SHOWN]:
@@ -39,7 +40,7 @@ def _otherwise(row: Replayed) -> Text:
     return Text(visible(f"{row.trace}  {one_line(row.question, 48)}  {recorded}{was}: {row.other.text}"))
 
 
-def _table(columns: dict[str, Count], runs: int) -> Table:
+def _table(columns: dict[str, Count], runs: int, compared: Compared | None) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column(_runs(runs))
     for name in columns:
@@ -48,11 +49,33 @@ def _table(columns: dict[str, Count], runs: int) -> Table:
     for outcome in OUTCOMES:
         table.add_row(outcome.replace("_", " "), *(str(c.outcomes[outcome]) for c in counts))
     table.add_row("not known", *(str(c.unknown) for c in counts))
-    table.add_row("tokens of those known", *(f"{c.tokens:,}" for c in counts))
+    if compared is None:
+        table.add_row("tokens", f"{counts[0].tokens:,}")
+    else:
+        told = f"tokens of the {compared.runs} known both ways"
+        table.add_row(told, f"{compared.recorded:,}", f"{compared.other:,}")
     if any(c.graded for c in counts):
         table.add_row("answers with a reference", *(str(c.graded) for c in counts))
         table.add_row("wrong among these", *map(_wrong, counts))
     return table
+
+
+def _sentences(last: Count, compared: Compared | None) -> list[str]:
+    said: list[str] = []
+    if last.unknown:
+        said.append(f"Of {_runs(last.unknown)} the record does not tell the end; the figures are of the others.")
+    if compared is not None and compared.saved is not None:
+        said.append(
+            f"Where both ends are known it would have generated {100 * compared.saved:.1f} % fewer tokens; "
+            f"{_runs(compared.sooner)} would have ended in the same way, but sooner."
+        )
+    limit = last.record()["error_at_most"]
+    if limit is not None:
+        said.append(
+            f"Up to {100 * limit:.1f} % of such answers may be wrong in the long run (at {100 * (1 - RISK):.0f} % confidence), "
+            "and more if the policy was chosen by looking at these runs: controller tune gives a guarantee."
+        )
+    return said
 
 
 def _runs(number: int) -> str:
@@ -62,24 +85,3 @@ def _runs(number: int) -> str:
 def _wrong(counted: Count) -> str:
     error = counted.error
     return "-" if error is None else f"{counted.wrong} ({100 * error:.1f} %)"
-
-
-def _sentences(rows: Sequence[Replayed], columns: dict[str, Count]) -> list[str]:
-    said: list[str] = []
-    last = list(columns.values())[-1]
-    if last.unknown:
-        said.append(f"Of {_runs(last.unknown)} the record does not tell the end; the figures are of the others.")
-    share = saved(rows)
-    if share is not None:
-        sooner = sum(a.outcome == b.outcome and b.tokens < a.tokens for a, b in comparable(rows))
-        said.append(
-            f"In the runs that are known both ways it would have generated {100 * share:.1f} % fewer tokens; "
-            f"{sooner} would have ended in the same way, but sooner."
-        )
-    limit = last.record()["error_at_most"]
-    if limit is not None:
-        said.append(
-            f"Up to {100 * limit:.1f} % of such answers may be wrong in the long run (at {100 * (1 - RISK):.0f} % confidence), "
-            "and more if the policy was chosen by looking at these runs: controller tune gives a guarantee."
-        )
-    return said

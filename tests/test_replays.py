@@ -48,7 +48,7 @@ def test_a_folder_tells_how_its_runs_ended():
     counted = told["recorded"]
     assert (counted["answered"], counted["abstained"], counted["graded"], counted["wrong"]) == (2, 1, 2, 1)
     assert counted["error"] == 0.5 < counted["error_at_most"] < 1
-    assert told["what_if"] is told["what_if_policy"] is told["saved"] is None
+    assert told["what_if"] is told["what_if_policy"] is told["compared"] is None
 
 
 @pytest.mark.usefixtures("folder")
@@ -61,10 +61,12 @@ def test_another_policy_over_a_folder():
     pens, good, bad = (r["what_if"] for r in early["runs"])
     assert bad["outcome"] == "abstained" and bad["tokens"] == 15 < early["runs"][2]["tokens"]
     assert pens["tokens"] == early["runs"][0]["tokens"] and (good["outcome"], good["right"]) == ("abstained", None)
-    assert early["saved"] == pytest.approx(1 - early["what_if"]["tokens"] / early["recorded"]["tokens"]) and early["saved"] > 0
+    compared = early["compared"]
+    assert compared["runs"] == 3 and compared["recorded_tokens"] == sum(r["tokens"] for r in early["runs"])
+    assert 0 < compared["saved"] == pytest.approx(1 - compared["what_if_tokens"] / compared["recorded_tokens"])
     easy = report("--policy", "easy.toml", "--answers", "a.jsonl")
     assert [r["what_if"]["right"] for r in easy["runs"]] == [False, False, None]  # "6" for 5, as recorded, still not given out
-    assert (easy["recorded"]["wrong"], easy["what_if"]["wrong"], easy["saved"]) == (1, 2, 0)
+    assert (easy["recorded"]["wrong"], easy["what_if"]["wrong"], easy["compared"]["saved"]) == (1, 2, 0)
     text = invoke("replay", "traces", "--policy", "early.toml", "--answers", "a.jsonl").stdout
     assert "3 runs" in text and "under early.toml" in text and "0002.jsonl" in text and "0003.jsonl" not in text
 
@@ -114,6 +116,7 @@ def test_ends_that_no_record_tells_are_counted_apart_and_say_why():
     assert told["runs"][0]["text"] == told["runs"][0]["what_if"]["text"] == "interrupted: SIGTERM"
     assert told["runs"][1]["outcome"] == "answered" and "policy" in told["runs"][1]["what_if"]["text"]
     assert (told["recorded"]["unknown"], told["what_if"]["unknown"], told["what_if"]["abstained"]) == (1, 2, 1)
+    assert told["compared"]["runs"] == 1 and told["compared"]["recorded_tokens"] == told["runs"][2]["tokens"]
     assert "Of 2 runs the record does not tell the end" in invoke("replay", "traces", "--policy", "late.toml").stdout
 
 

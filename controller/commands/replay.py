@@ -91,7 +91,7 @@ def _replay_folder(folder: Path, json: bool, policy_file: Path | None, answers: 
     if json:
         screen.print_json(replays.report(rows, policy))
     else:
-        replays_view.show(rows, None if policy_file is None else str(policy_file), screen.output())
+        replays_view.show(rows, None if policy_file is None else policy_file.name, screen.output())
 
 
 def _policy(file: Path | None) -> Policy | None:
