@@ -63,8 +63,9 @@ def _table(columns: dict[str, Count], runs: int, compared: Compared | None) -> T
 def _sentences(last: Count, compared: Compared | None) -> list[str]:
     said: list[str] = []
     if last.unknown:
-        said.append(f"Of {_runs(last.unknown)} the record does not tell the end; the figures are of the others.")
-    if compared is not None and compared.saved is not None:
+        rest = "the figures are of the others" if sum(last.outcomes.values()) else "there are no others"
+        said.append(f"Of {_runs(last.unknown)} the record does not tell the end; {rest}.")
+    if compared is not None and compared.saved:
         said.append(
             f"Where both ends are known it would have generated {100 * compared.saved:.1f} % fewer tokens; "
             f"{_runs(compared.sooner)} would have ended in the same way, but sooner."

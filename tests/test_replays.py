@@ -117,7 +117,12 @@ def test_ends_that_no_record_tells_are_counted_apart_and_say_why():
     assert told["runs"][1]["outcome"] == "answered" and "policy" in told["runs"][1]["what_if"]["text"]
     assert (told["recorded"]["unknown"], told["what_if"]["unknown"], told["what_if"]["abstained"]) == (1, 2, 1)
     assert told["compared"]["runs"] == 1 and told["compared"]["recorded_tokens"] == told["runs"][2]["tokens"]
-    assert "Of 2 runs the record does not tell the end" in invoke("replay", "traces", "--policy", "late.toml").stdout
+    assert (
+        "Of 2 runs the record does not tell the end; the figures" in invoke("replay", "traces", "--policy", "late.toml").stdout
+    )
+    Path("warm.toml").write_text("temperature = 0.5\n")
+    text = invoke("replay", "traces", "--policy", "warm.toml").stdout
+    assert "Of 3 runs the record does not tell the end; there are no others." in " ".join(text.split()) and "fewer" not in text
 
 
 @pytest.mark.usefixtures("folder")
