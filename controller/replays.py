@@ -98,6 +98,7 @@ def replay_all(traces: Mapping[str, Trace], policy: Policy | None, references: S
 
 
 def count(ends: Sequence[End]) -> Count:
+    """The ends by outcome, and what is known of their answers."""
     known = [e for e in ends if e.outcome is not None]
     graded = [e.right for e in known if e.right is not None]
     outcomes: dict[Outcome, int] = {o: sum(e.outcome == o for e in known) for o in OUTCOMES}
@@ -125,6 +126,7 @@ class Compared:
 
 
 def compare(rows: Sequence[Replayed]) -> Compared:
+    """What the other policy's ends would have cost, beside the recorded ones."""
     pairs = [(r.recorded, r.other) for r in rows if r.other is not None]
     known = [(a, b) for a, b in pairs if a.outcome is not None and b.outcome is not None]
     sooner = sum(a.outcome == b.outcome and b.tokens < a.tokens for a, b in known)
