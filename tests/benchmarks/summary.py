@@ -1,15 +1,18 @@
 """The README's figures in short: how well scores rank beside other methods, and what knowing costs. Aims are those that the
-project set itself; a figure that misses its aim says so in the same row."""
+project set itself; each figure that misses its aim is marked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 Row = dict[str, Any]
 
 PLACES = (("question", "question"), ("process", "first"), ("outcome", "complete"))  # table and position in the report
-# a row of the table: its name, and the report's method at each of the places ("" where it says nothing)
+MISSED = "✗"
+Found = dict[tuple[str, str, str], Row]  # the report's rows of all kinds, by table, position and method
+# The main form of each method (all forms are in the report): its name, and the report's method at each of the places, "" where
+# it says nothing.
 METHODS: tuple[tuple[str, tuple[str, str, str]], ...] = (
     ("**FineCE as shipped**: adapter and free signals", ("FineCE", "FineCE", "FineCE")),
     ("the adapter alone, as the paper has it", ("FineCE (adapter)", "FineCE (adapter)", "FineCE (adapter)")),
@@ -30,13 +33,17 @@ METHODS: tuple[tuple[str, tuple[str, str, str]], ...] = (
         "self-consistency of 30 (complete: share of this answer)",
         ("Self-consistency (k = 30)", "Self-consistency (k = 30)", "Self-consistency (this answer, k = 30)"),
     ),
+    ("DeepConf's vote among 30", ("", "", "DeepConf (vote)")),
     ("oracle of 64 samples, the limit", ("oracle", "oracle", "")),
 )
 
 
-def methods(rows: list[Row]) -> Iterator[str]:
-    """AUROC of every method of the report at three places, with its interval and the tokens that it takes."""
-    found = {(r["table"], r["position"], r["method"]): r for r in rows if r["kind"] == "all"}
+def of_all_kinds(rows: list[Row]) -> Found:
+    return {(r["table"], r["position"], r["method"]): r for r in rows if r["kind"] == "all"}
+
+
+def methods(found: Found) -> Iterator[str]:
+    """AUROC of the methods at three places, with its interval and the tokens that it takes."""
     yield "| AUROC (95 % interval), tokens beyond the answer's own | after the question | first paragraph | complete answer |"
     yield "|---|---|---|---|"
     for name, of in METHODS:
@@ -50,59 +57,85 @@ def _ranked(row: Row) -> str:
     return f"{row['auroc']:.3f} ({row['auroc_low']:.2f} to {row['auroc_high']:.2f}), {row['tokens']:,.0f}"
 
 
-def bars(embedded: Row, stopped: Row, cost: Row, served: Row) -> Iterator[str]:
+def bars(found: Found, embedded: Row, stopped: Row, cost: Row, served: Row, gpu: Row) -> Iterator[str]:
     """What was aimed at and what was reached."""
-    at = {(r["position"], r["method"]): r for r in embedded["rows"] if r["table"] == "positions" and r["kind"] == "all"}
-    places = ("question", "first", "penultimate", "complete")
-    of_oracle = [at[p, "combined"]["auroc"] / at[p, "oracle"]["auroc"] for p in places]
-    errors = [100 * at[p, "combined"]["ece"] for p in places]
-    held = [100 * share for share in embedded["intervals"].values()]
-    shipped = next(r for r in stopped["rows"] if r["questions"] == "all")
-    told = shipped["with"]
-    beyond = 100 * embedded["gsm8k"]["wrong_above"]
-    evidence = "`make evidence`"
-    n = at["question", "combined"]["n"]
     yield "| what | aim | reached | command |"
     yield "|---|---|---|---|"
+    yield from _scores(found, embedded)
+    yield from _policy(stopped)
+    yield from _times(cost, served, gpu)
+
+
+def _scores(found: Found, embedded: Row) -> Iterator[str]:
+    at = {(r["position"], r["method"]): r for r in embedded["rows"] if r["table"] == "positions" and r["kind"] == "all"}
+    places = ("question", "first", "penultimate", "complete")
+    n, evidence, evaluate = at["question", "combined"]["n"], "`make evidence`", "`controller evaluate`"
+    inside = (("question", "question"), ("process", "first"), ("process", "penultimate"))
+    few = [found[*place, "FineCE"]["auroc"] / found[*place, "oracle"]["auroc"] for place in inside]
+    many = [at[p, "combined"]["auroc"] / at[p, "oracle"]["auroc"] for p in places]
+    aim = "at least .95"
+    where = "question, first, last but one"
+    yield f"| AUROC as a share of the oracle's, the 540 answers: {where} | {aim} | {_below(few)} | {evaluate} |"
+    yield f"| the same, {n:,} others: {where}, complete | {aim} | {_below(many)} | {evidence} |"
+    whole = (*inside, ("outcome", "complete"))
+    errors = [100 * found[*place, "FineCE"]["ece"] for place in whole]
+    more = [100 * found["more", p, "FineCE"]["ece"] for p in places]
+    true = [100 * at[p, "combined"]["ece"] for p in places]
+    aim, more_n = "at most 4 %", found["more", "question", "FineCE"]["n"]
+    yield f"| ECE against how answers ended, the 540: the same four places | {aim} | {_above(errors, 4)} | {evaluate} |"
+    yield f"| the same, {more_n:,} others | {aim} | {_above(more, 4)} | {evaluate} |"
+    yield f"| ECE against an oracle of 64 samples, the {n:,} | {aim} | {_above(true, 4)} | {evidence} |"
+    held = [100 * embedded["intervals"][p] for p in places[:3]]
+    shown = ", ".join(_marked(f"{h:.1f}", not 70 <= h <= 90) for h in held)
+    yield f"| 80 % intervals that hold the oracle's value: {where} | 70 to 90 % | {shown} | {evidence} |"
+    hard = embedded["gsm8k"]
+    beyond = _marked(f"{100 * hard['wrong_above']:.2f} %", hard["wrong_above"] > 0.01)
+    solved, right = 100 * hard["accuracy"], 100 * (hard["above"] - hard["wrong_above"])
     yield (
-        f"| AUROC as a share of the oracle's, {n:,} unseen answers: question, first, last but one, complete | at least .95 | "
-        f"{', '.join(f'{s:.3f}' for s in of_oracle)}{_missed(sum(s < 0.95 for s in of_oracle))} | {evidence} |"
+        f"| of {hard['n']:,} GSM8K test questions, {solved:.1f} % of which this model solves: wrong with confidence above 0.8 "
+        f"(right: {right:.2f} %) | at most 1 % | {beyond} | {evidence} |"
     )
-    yield (
-        f"| ECE at the same places | at most 4 % | {', '.join(f'{e:.1f}' for e in errors)} %"
-        f"{_missed(sum(e > 4 for e in errors))} | {evidence} |"
-    )
-    yield (
-        f"| share of 80 % intervals that hold the oracle's value: question, first, last but one | 70 to 90 % | "
-        f"{', '.join(f'{h:.1f}' for h in held)} %{_missed(sum(not 70 <= h <= 90 for h in held))} | {evidence} |"
-    )
-    yield (
-        f"| GSM8K test, beyond this model: wrong with confidence above 0.8 | at most 1 % | {beyond:.2f} %"
-        f"{_missed(beyond > 1)} | {evidence} |"
-    )
-    wrong = 100 * told["wrong"] / told["answered"]
-    by = "`python -m tests.benchmarks.stopping`"
+
+
+def _policy(stopped: Row) -> Iterator[str]:
+    shipped = next(r for r in stopped["rows"] if r["questions"] == "all")
+    told, by = shipped["with"], "`python -m tests.benchmarks.stopping`"
+    wrong, answered = told["wrong"] / told["answered"], told["answered"] / shipped["n"]
     yield (
         f"| shipped policy on {shipped['n']} unseen questions: answered; wrong among these | wrong at most 10 % | "
-        f"{100 * told['answered'] / shipped['n']:.1f} %; {wrong:.1f} %{_missed(wrong > 10)} | {by} |"
+        f"{100 * answered:.1f} %; {_marked(f'{100 * wrong:.1f} %', wrong > 0.1)} | {by} |"
     )
     saved, low, high = (100 * shipped[key] for key in ("saved", "saved_low", "saved_high"))
     yield f"| tokens that its early stopping saves there | - | {saved:.0f} % ({low:.0f} to {high:.0f}) | {by} |"
+
+
+def _times(cost: Row, served: Row, gpu: Row) -> Iterator[str]:
     yield (
         f"| time of solving with a score at every paragraph against plain generation, local engine | at most 1.10 | "
-        f"{cost['ratio']:.2f}{_missed(cost['ratio'] > 1.1)} | `python -m tests.benchmarks.cost` |"
+        f"{_above([cost['ratio']], 1.1, '.2f')} | `python -m tests.benchmarks.cost` |"
     )
-    alone, crowd = served["alone"]["cost_of_knowing_against_plain"], served["throughput_of_plain"]
-    by = "`python -m tests.benchmarks.serving`"
+    alone, by = served["alone"]["cost_of_knowing_against_plain"], "`python -m tests.benchmarks.serving`"
+    yield f"| the same on a vLLM server on this CPU, one at a time | at most 1.25 | {_above([alone], 1.25, '.2f')} | {by} |"
+    crowd, many = served["throughput_of_plain"], served["concurrency"]
     yield (
-        f"| the same on a vLLM server on this CPU, one question at a time | at most 1.25 | {alone:.2f}{_missed(alone > 1.25)} "
-        f"| {by} |"
+        f"| tokens/s of answers there, {many} at once, against plain completions | at least .8 | "
+        f"{_below([crowd], 0.8, '.2f')} | {by} |"
     )
+    rates = [gpu["serving_7b"][at]["throughput_of_plain"] for at in ("at_16", "at_64")]
+    by = "`python -m tests.benchmarks.serving --model 7b`"
     yield (
-        f"| tokens/s of answers there, {served['concurrency']} questions at once, against plain completions | at least .8 | "
-        f"{crowd:.2f}{_missed(crowd < 0.8)} | {by} |"
+        f"| the same on one {gpu['local']['device']}, a 7 B shape with random weights, 16 and 64 at once | at least .8 | "
+        f"{_below(rates, 0.8, '.2f')} | {by} |"
     )
 
 
-def _missed(count: int) -> str:
-    return " (missed)" if count == 1 else f" (missed at {count})" if count else ""
+def _below(values: Sequence[float], aim: float = 0.95, form: str = ".3f") -> str:
+    return ", ".join(_marked(format(v, form), v < aim) for v in values)
+
+
+def _above(values: Sequence[float], aim: float, form: str = ".1f") -> str:
+    return ", ".join(_marked(format(v, form), v > aim) for v in values)
+
+
+def _marked(shown: str, missed: bool) -> str:
+    return f"{shown} {MISSED}" if missed else shown

@@ -23,12 +23,9 @@ def load(name: str) -> dict[str, Any]:
 
 def short() -> str:
     """The README's tables as Markdown."""
-    parts = [
-        *summary.methods(load("report")["rows"]),
-        "",
-        *summary.bars(load("embedded"), load("stopping"), load("cost"), load("serving")),
-    ]
-    return "\n".join(parts)
+    found = summary.of_all_kinds(load("report")["rows"])
+    sources = (load(name) for name in ("embedded", "stopping", "cost", "serving", "gpu"))
+    return "\n".join([*summary.methods(found), "", *summary.bars(found, *sources)])
 
 
 def tables() -> str:
@@ -214,7 +211,10 @@ def main() -> None:
         if not write:
             print(text, end="\n\n")
             continue
-        before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+        there = page.read_text(encoding="utf-8")
+        if there.count(BEGIN) != 1 or there.count(END) != 1:
+            raise SystemExit(f"{page} does not have the two lines between which the tables go")
+        before, _, rest = there.partition(BEGIN)
         page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
