@@ -18,7 +18,7 @@ from graphs.policy import Policy
 
 NEEDED = (
     "torch", "transformers", "peft", "safetensors", "tokenizers", "numpy", "langgraph", "langchain-core",
-    "pydantic", "pydantic-settings", "httpx", "httpx-aiohttp", "aiohttp", "mcp", "tenacity", "typer", "rich",
+    "pydantic", "pydantic-settings", "httpx", "httpx-aiohttp", "aiohttp", "orjson", "mcp", "tenacity", "typer", "rich",
     "typing-extensions",
 )  # fmt: skip
 TRAINING = ("scikit-learn", "pyarrow", "matplotlib", "jinja2")  # the extra [train]

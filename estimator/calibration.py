@@ -6,6 +6,7 @@ Fitted on a split of their own (``training.combine``); here they are only applie
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -25,7 +26,7 @@ BOUND = 4.0  # standard deviations; beyond, products of inputs would run away
 
 
 class Logistic(BaseModel):
-    """``sigmoid(bias + weights . terms(z))`` of standardised inputs ``z = (x - centre) / scale``. ``knots`` (per input, in
+    """``sigmoid(bias + weights . Terms(z))`` of standardised inputs ``z = (x - centre) / scale``. ``knots`` (per input, in
     standard deviations) bend what an input says; ``modifiers`` (names of inputs) change what the others say. Where there are
     either, z is held within ``BOUND``."""
 
@@ -49,22 +50,38 @@ class Logistic(BaseModel):
             raise ValueError("a modifier is none of the inputs")
         return self
 
+    @cached_property
+    def _terms(self) -> Terms:
+        return Terms(len(self.inputs), self.knots, [self.inputs.index(m) for m in self.modifiers])
+
+    @cached_property
+    def _fitted(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        return np.array(self.centre), np.array(self.scale), np.array(self.weights)
+
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities for rows of inputs."""
-        z = (x - np.array(self.centre)) / np.array(self.scale)
+        centre, scale, weights = self._fitted
+        z = (x - centre) / scale
         if self.knots or self.modifiers:
             z = np.clip(z, -BOUND, BOUND)
-        total = terms(z, self.knots, [self.inputs.index(m) for m in self.modifiers]) @ np.array(self.weights) + self.bias
+        total = self._terms(z) @ weights + self.bias
         return 1 / (1 + np.exp(-np.clip(total, -30, 30)))
 
 
-def terms(z: NDArray[np.float64], knots: Sequence[Sequence[float]], modifiers: Sequence[int]) -> NDArray[np.float64]:
-    """z itself, ``max(z_i - knot, 0)`` for each knot of each input i, and ``z_m z_i`` for each modifier m and every other input
-    i (last axis). No squares: a product of an input with itself would turn beyond what generation writes."""
-    bent = [i for i, mine in enumerate(knots) for _ in mine]
-    hinges = np.maximum(z[..., bent] - [knot for mine in knots for knot in mine], 0)
-    products = [z[..., [m]] * np.delete(z, m, -1) for m in modifiers]
-    return np.concatenate([z, hinges, *products], -1)
+class Terms:
+    """z itself (``count`` inputs), ``max(z_i - knot, 0)`` for each knot of each input i, and ``z_m z_i`` for each modifier m
+    and every other input i (last axis). No squares: a product of an input with itself would turn beyond what generation
+    writes."""
+
+    def __init__(self, count: int, knots: Sequence[Sequence[float]], modifiers: Sequence[int]) -> None:
+        self._bent = np.array([i for i, mine in enumerate(knots) for _ in mine], int)
+        self._knots = np.array([knot for mine in knots for knot in mine], float)
+        pairs = np.array([(m, i) for m in modifiers for i in range(count) if i != m], int).reshape(-1, 2)
+        self._modifying, self._modified = pairs.T
+
+    def __call__(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+        hinges = np.maximum(z[..., self._bent] - self._knots, 0)
+        return np.concatenate([z, hinges, z[..., self._modifying] * z[..., self._modified]], -1)
 
 
 class Combiner(BaseModel):

@@ -7,9 +7,10 @@ that no number written there can move a score. The text itself, and what the bas
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from estimator.pieces import Pieces
 from estimator.types import Answer, Segment
 
 _NUMBER = r"[-+]?[.,]?\d+(?:[.,]\d+)*"
@@ -21,13 +22,12 @@ CLAIM = re.compile(
 )
 
 
-def without_claims(answer: Answer, pieces: Callable[[Sequence[int]], list[str]]) -> Answer:
+def without_claims(answer: Answer, pieces: Pieces) -> Answer:
     """The answer without the tokens of stated confidences, in its prompt and in its segments; a segment of which nothing is
-    left is dropped. The same object comes back where nothing is stated. ``pieces`` as in ``estimator.pieces``."""
-    read = pieces(answer.token_ids)
-    if not CLAIM.search("".join(read)):
+    left is dropped. The same object comes back where nothing is stated."""
+    if not CLAIM.search(pieces.text(answer.token_ids)):
         return answer
-    kept = _kept(read)
+    kept = _kept(pieces(answer.token_ids))
     prompt = _where(answer.prompt_ids, kept)
     segments, begin = [], len(answer.prompt_ids)
     for segment in answer.segments:

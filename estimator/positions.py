@@ -6,10 +6,10 @@ for a tokenizer.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain, pairwise
 
 from estimator.types import PARAGRAPH_BREAK, Answer, Segment, StopReason
 
@@ -81,20 +81,24 @@ def break_table(pieces: list[str]) -> BreakTable:
     )
 
 
-def reached(position: Position, table: BreakTable, tokens: Sequence[int], count: int, entropy: float) -> bool:
-    """Whether a position is reached with the ``count``-th of ``tokens`` (all since the position before), which was drawn from
-    a distribution of that ``entropy``."""
-    if position.kind == PositionKind.PERIODIC:
-        return count >= position.every
-    if position.kind == PositionKind.ENTROPY:
-        return entropy > position.threshold and count >= position.gap
-    last = tokens[count - 1]
-    return table.breaks[last] or (count > 1 and table.opens[tokens[count - 2]] and table.closes[last])
-
-
-def or_unknown(entropies: tuple[float, ...], count: int) -> tuple[float, ...]:
-    """The entropies of ``count`` tokens, no numbers where none were asked for."""
-    return entropies or (math.nan,) * count
+def places(position: Position, table: BreakTable, tokens: Sequence[int], entropies: Sequence[float]) -> Iterator[int]:
+    """How many of ``tokens`` come before each position, in order. ``entropies`` (nats) are of the distributions that the tokens
+    were drawn from; without them no position that goes by them is found."""
+    if position.kind is PositionKind.PERIODIC:
+        yield from range(position.every, len(tokens) + 1, position.every)
+    elif position.kind is PositionKind.ENTROPY:
+        begin = 0
+        for end, entropy in enumerate(entropies, start=1):
+            if entropy > position.threshold and end - begin >= position.gap:
+                yield end
+                begin = end
+    else:
+        opened = False  # by the token before, where it is behind the last position
+        for end, token in enumerate(tokens, start=1):
+            found = table.breaks[token] or (opened and table.closes[token])
+            if found:
+                yield end
+            opened = not found and table.opens[token]
 
 
 def cut(segment: Segment, position: Position, table: BreakTable) -> tuple[Segment, ...]:
@@ -102,16 +106,14 @@ def cut(segment: Segment, position: Position, table: BreakTable) -> tuple[Segmen
     position goes by entropies and the segment has none."""
     if position.by_entropy and segment.token_ids and not segment.entropies:
         raise ValueError("the answer was sampled without entropies, so it cannot be cut by them: ask for them with Sampling")
-    entropies = or_unknown(segment.entropies, len(segment.token_ids))
-    parts, begin = [], 0
-    for end in range(1, len(segment.token_ids) + 1):
-        last = end == len(segment.token_ids)
-        if last or reached(position, table, segment.token_ids[begin:end], end - begin, entropies[end - 1]):
-            span = slice(begin, end)
-            stop = segment.stop if last else StopReason.POSITION
-            parts.append(Segment(segment.token_ids[span], segment.logprobs[span], segment.entropies[span], stop))
-            begin = end
-    return tuple(parts)
+    total = len(segment.token_ids)
+    ends = [end for end in places(position, table, segment.token_ids, segment.entropies) if end < total]
+    spans = [slice(begin, end) for begin, end in pairwise([0, *ends, total])] if total else []
+    stops = [*[StopReason.POSITION] * len(ends), segment.stop]
+    return tuple(
+        Segment(segment.token_ids[s], segment.logprobs[s], segment.entropies[s], stop)
+        for s, stop in zip(spans, stops, strict=False)
+    )
 
 
 def recut(answer: Answer, position: Position, table: BreakTable) -> Answer:
@@ -120,9 +122,9 @@ def recut(answer: Answer, position: Position, table: BreakTable) -> Answer:
         return answer
     parts = answer.segments
     whole = Segment(
-        tuple(t for s in parts for t in s.token_ids),
-        tuple(p for s in parts for p in s.logprobs),
-        tuple(e for s in parts for e in s.entropies) if all(s.entropies for s in parts if s.token_ids) else (),
+        tuple(chain.from_iterable(s.token_ids for s in parts)),
+        tuple(chain.from_iterable(s.logprobs for s in parts)),
+        tuple(chain.from_iterable(s.entropies for s in parts)) if all(s.entropies for s in parts if s.token_ids) else (),
         parts[-1].stop,
     )
     return Answer(answer.prompt_ids, cut(whole, position, table))

@@ -12,7 +12,7 @@ under way (``partial``), or it is complete (``complete``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
@@ -97,15 +97,13 @@ def signals(answer: Answer, pieces: Callable[[Sequence[int]], list[str]]) -> NDA
 
 @lru_cache(256)  # a prompt is looked at after every paragraph of its answer
 def _words_in(text: str) -> frozenset[str]:
-    return frozenset(_plain(split(text)))
+    return frozenset(_plain(word, kind) for word, kind in split(text) if kind is not Kind.SYMBOL)
 
 
-def _plain(items: Iterable[tuple[str, Kind]]) -> set[str]:
-    """Words without case and numbers without the ways of writing them (1,200.50 is 1200.5); no symbols."""
-    return {_number(text) if kind is Kind.NUMBER else text.casefold() for text, kind in items if kind is not Kind.SYMBOL}
-
-
-def _number(text: str) -> str:
+def _plain(text: str, kind: Kind) -> str:
+    """A word without case, a number without the ways of writing it (1,200.50 is 1200.5)."""
+    if kind is not Kind.NUMBER:
+        return text.casefold()
     plain = text.replace(",", "")
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
@@ -123,7 +121,7 @@ def _sum_and_lowest(words: Sequence[Word], floors: int) -> tuple[float, float]:
 
 
 def _last_words(words: Sequence[Word], asked: AbstractSet[str]) -> tuple[float, float, float]:
-    known = [bool(_plain([(w.text, w.kind)]) & asked) for w in words]
+    known = [_plain(w.text, w.kind) in asked for w in words]
     return (max(words[-1].logprob, 2 * FLOOR), known[-1], 1 - sum(known) / len(known)) if words else (0.0, 0.0, 0.0)
 
 
@@ -139,4 +137,4 @@ def _stated(written: Spans, asked: AbstractSet[str]) -> tuple[float, float, floa
 
 def _numbers(words: Sequence[Word], asked: AbstractSet[str]) -> tuple[int, int]:
     numbers = {w for w in asked if w[0].isdigit()}
-    return len(numbers), len(numbers - _plain((w.text, w.kind) for w in words))
+    return len(numbers), len(numbers - {_plain(w.text, w.kind) for w in words if w.kind is Kind.NUMBER})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 
 PARAGRAPH_BREAK = "\n\n"
 ANSWER_CUE = "####"
@@ -89,7 +90,7 @@ class Answer:
 
     @property
     def token_ids(self) -> Tokens:
-        return (*self.prompt_ids, *(i for s in self.segments for i in s.token_ids))
+        return (*self.prompt_ids, *chain.from_iterable(s.token_ids for s in self.segments))
 
     @property
     def finished(self) -> bool:

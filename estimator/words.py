@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate, chain, repeat
+from typing import NamedTuple
 
 _ITEM = re.compile(r"(?P<number>\d+(?:[.,]\d+)*)|(?P<word>[^\W\d_]+)|(?P<symbol>[^\w\s]+)")
 
@@ -16,8 +19,10 @@ class Kind(StrEnum):
     SYMBOL = "symbol"
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+_KINDS: dict[str | None, Kind] = {kind.value: kind for kind in Kind}  # by the name of the group
+
+
+class Word(NamedTuple):
     """A number, a word or a run of symbols: its ``text``, the segment it begins in, and ``logprob`` (nats), the sum over the
     tokens that it has a part in. ``opens``: a word that its segment begins with, not behind a symbol (#### Paris)."""
 
@@ -45,38 +50,28 @@ class Spans:
 
 def spans(pieces: Sequence[Sequence[str]], logprobs: Sequence[Sequence[float]]) -> Spans:
     """From the pieces of text and the log-probabilities of each segment's tokens."""
-    flat = [piece for segment in pieces for piece in segment]
-    ends, at = [], 0
-    for piece in flat:
-        at += len(piece)
-        ends.append(at)
-    return Spans(
-        "".join(flat),
-        tuple([0, *ends][: len(ends)]),
-        tuple(ends),
-        tuple(p for segment in logprobs for p in segment),
-        tuple(i for i, segment in enumerate(pieces) for _ in segment),
-    )
+    flat = list(chain.from_iterable(pieces))
+    edges = tuple(accumulate(map(len, flat), initial=0))
+    belongs = chain.from_iterable(repeat(i, len(segment)) for i, segment in enumerate(pieces))
+    return Spans("".join(flat), edges[:-1], edges[1:], tuple(chain.from_iterable(logprobs)), tuple(belongs))
 
 
 def split(text: str) -> list[tuple[str, Kind]]:
     """The numbers, words and runs of symbols of a text, in order."""
-    return [(m[0], Kind(str(m.lastgroup))) for m in _ITEM.finditer(text)]
+    return [(m[0], _KINDS[m.lastgroup]) for m in _ITEM.finditer(text)]
 
 
 def words_of(written: Spans) -> list[Word]:
     """The words of what was written, in order."""
     words: list[Word] = []
-    first, begun = 0, -1  # the first token that does not end before the word; the segment that has begun
+    begun = -1  # the segment that has begun
     for found in _ITEM.finditer(written.text):
-        while written.ends[first] <= found.start():
-            first += 1
-        last, kind, segment = first, Kind(str(found.lastgroup)), written.segments[first]
-        while last + 1 < len(written.begins) and written.begins[last + 1] < found.end():
-            last += 1
+        # From the first token that does not end before the word to the last one that begins before its end.
+        first, behind = bisect_right(written.ends, found.start()), bisect_left(written.begins, found.end())
+        kind, segment = _KINDS[found.lastgroup], written.segments[first]
         opens = kind is Kind.WORD and segment != begun
         begun = segment
-        words.append(Word(found[0], kind, segment, sum(written.logprobs[first : last + 1]), opens))
+        words.append(Word(found[0], kind, segment, sum(written.logprobs[first:behind]), opens))
     return words
 
 

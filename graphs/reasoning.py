@@ -126,8 +126,8 @@ def solve(
     the caller: a failed score is never a number.
     """
     with _begun(question, engine, scorer, policy, seed, emit or _nowhere, names, clock) as (machine, nodes):
-        state = machine.invoke(Ask(question=question), _config(policy), context=nodes)
-    return ResultEvent.model_validate(state["result"])
+        result = machine.invoke(Ask(question=question), _config(policy), context=nodes, output_keys="result")
+    return ResultEvent.model_validate(result)
 
 
 async def asolve(
@@ -143,8 +143,8 @@ async def asolve(
 ) -> ResultEvent:
     """``solve`` beside a running event loop: the engine works in a thread. Cancelling counts as an interruption."""
     with _begun(question, engine, scorer, policy, seed, emit or _nowhere, names, clock) as (machine, nodes):
-        state = await machine.ainvoke(Ask(question=question), _config(policy), context=nodes)
-    return ResultEvent.model_validate(state["result"])
+        result = await machine.ainvoke(Ask(question=question), _config(policy), context=nodes, output_keys="result")
+    return ResultEvent.model_validate(result)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from estimator.calibration import Combiner, CombinerError, Logistic, adapter_inputs, read_combiner, stage_of, terms
+from estimator.calibration import Combiner, CombinerError, Logistic, Terms, adapter_inputs, read_combiner, stage_of
 from estimator.levels import LEVEL_VALUES, interval, tilt
 from estimator.metrics import auroc, ece
 from estimator.signals import SIGNALS
@@ -55,7 +55,7 @@ def test_it_means_the_same_after_it_was_written(combiner: Combiner) -> None:
 
 
 def test_terms_are_inputs_hinges_and_products_of_a_modifier_with_every_other_input() -> None:
-    found = terms(np.array([[2.0, 3.0, 5.0]]), [[1.5, 2.5], [], [1.0]], [1])
+    found = Terms(3, [[1.5, 2.5], [], [1.0]], [1])(np.array([[2.0, 3.0, 5.0]]))
     np.testing.assert_array_equal(found, [[2.0, 3.0, 5.0, 0.5, 0.0, 4.0, 6.0, 15.0]])
 
 

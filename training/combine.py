@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from estimator.calibration import BOUND, STAGES, Combiner, Logistic, adapter_inputs, inputs_of, stage_of, terms
+from estimator.calibration import BOUND, STAGES, Combiner, Logistic, Terms, adapter_inputs, inputs_of, stage_of
 from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.levels import interval, tilt
@@ -129,7 +129,7 @@ def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Readi
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
     z = np.clip((x - centre) / scale, -BOUND, BOUND)
     knots = [(np.unique(np.round(np.quantile(column, KNOTS) / GRAIN)) * GRAIN).tolist() for column in z.T]
-    design = terms(z, knots, [names.index(m) for m in modifiers])
+    design = Terms(len(names), knots, [names.index(m) for m in modifiers])(z)
     middle, spread = design.mean(0), np.maximum(design.std(0), LEAST_SPREAD)
     share = np.array([r.correct / r.k for r in rows])
     target = np.concatenate([np.ones(len(x)), np.zeros(len(x))])

@@ -1,8 +1,8 @@
 """The two kernels that decide decoding speed on a CPU, put into any transformers model in place of the stock ones.
 
 Attention of one query token a row over grouped keys is two batched products, without repeating keys for the query heads that
-share them. Float32 products of many rows go to oneDNN where the processor has AVX-512, whose full width the default BLAS
-does not use on all of them (oneDNN was twice as fast; without AVX-512 it was slower, see LOG.md).
+share them. Float32 products of many rows go to oneDNN where the processor has AVX-512 and is not Intel's, on which alone the
+default BLAS uses its full width (elsewhere oneDNN was twice as fast; on Intel's, or without AVX-512, slower: see LOG.md).
 """
 
 from __future__ import annotations
@@ -60,5 +60,6 @@ def install(model: Any) -> None:
 
 
 def _onednn_pays() -> bool:
-    wide = bool(torch.cpu.get_capabilities().get("avx512_f"))
+    processor = torch.cpu.get_capabilities()
+    wide = bool(processor.get("avx512_f")) and "Intel" not in str(processor.get("cpu_name"))
     return wide and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")

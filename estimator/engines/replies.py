@@ -5,7 +5,6 @@ All of it ends in one of a few errors: a ``PassingFailure`` may be tried again, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import httpx
+import orjson
 
 from estimator.engines.base import ContextTooLong, EngineError, EngineUnreachable
 from estimator.engines.sse import data_lines
@@ -95,11 +95,11 @@ def read_by(read: Callable[[dict[str, Any]], Result], response: httpx.Response) 
         return read(reply)
 
 
-def parse_object(text: str | bytes) -> dict[str, Any]:
+def parse_object(text: bytes) -> dict[str, Any]:
     """A JSON object; ``BadReply`` for anything else, NaN and infinities (which JSON does not have) included."""
     try:
-        value = json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+        value = orjson.loads(text)
+    except ValueError as error:
         raise BadReply(f"the server's reply is not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise BadReply("the server's reply is no JSON object")
@@ -109,7 +109,7 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
 async def events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
     """The objects of a server-sent event stream; ``BadReply`` where it ends before it says that it is done."""
     async for data in data_lines(response.aiter_bytes()):
-        if data == "[DONE]":
+        if data == b"[DONE]":
             return
         event = parse_object(data)
         if "error" in event:
@@ -132,8 +132,8 @@ def _retry_after(response: httpx.Response) -> float:
 def _message(content: bytes) -> str:
     """What an error reply says, in one short line."""
     try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
+        value = orjson.loads(content)
+    except ValueError:
         value = content.decode(errors="replace")
     return _said(value.get("error", value) if isinstance(value, dict) else value)
 
@@ -145,7 +145,3 @@ def _said(error: Any) -> str:
 
 def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in set(HTTPStatus) else "unknown"
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")

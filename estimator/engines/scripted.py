@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache
 
 from estimator.engines.base import ContextTooLong, EngineError, SampleRequest, Sampling, Usage
-from estimator.positions import BreakTable, reached
+from estimator.positions import BreakTable, places
 from estimator.prompts import PLAIN_TEMPLATE
 from estimator.types import PARAGRAPH_BREAK, Segment, StopReason, Tokens
 
@@ -175,6 +175,6 @@ def _mixed(value: float, levels: Sequence[float]) -> tuple[float, ...]:
 def _stop(ids: Sequence[int], entropies: Sequence[float], sampling: Sampling) -> StopReason | None:
     if ids[-1] == END_ID:
         return StopReason.END
-    if sampling.position is not None and reached(sampling.position, _table(), ids, len(ids), entropies[-1]):
+    if sampling.position is not None and any(places(sampling.position, _table(), ids, entropies)):
         return StopReason.POSITION
     return StopReason.LENGTH if len(ids) >= sampling.max_tokens else None

@@ -43,7 +43,7 @@ class AnswerStream:
         self._client, self._prefix, self._body, self._slot = client, prefix, body, slot
         self._read, self._cut, self._count = read, cut, count
         self._received, self._handed_out = Written(), 0  # the second in tokens
-        self._fixed = Written()  # what an attempt goes on behind
+        self._fixed, self._caught_up = Written(), False  # what an attempt goes on behind; whether it has come that far
         self._failed: Exception | None = None
         self._ended, self._news = False, asyncio.Event()
         self._writing = client.start(self._write())
@@ -95,7 +95,7 @@ class AnswerStream:
         self._news.set()
 
     async def _listen(self, events: AsyncIterator[dict[str, Any]]) -> None:
-        before, written = (*self._prefix, *self._fixed.token_ids), self._fixed
+        before, written, self._caught_up = (*self._prefix, *self._fixed.token_ids), self._fixed, False
         prefilled = len(before)  # at most: the server says it behind the end, and if that is lost, nothing else is
         try:
             async for event in events:
@@ -117,12 +117,15 @@ class AnswerStream:
     def _take(self, written: Written) -> None:
         """What an attempt has brought so far, once it has come to where those before it were handed out."""
         check_end(written)
-        given = self._received.upto(self._handed_out)
-        both = min(len(given.token_ids), len(written.token_ids))
-        short = both < len(given.token_ids)
-        if written.token_ids[:both] != given.token_ids[:both] or (short and written.finish is not None):
-            self._received = self._fixed = given
-            raise PassingFailure("the server wrote something else when it was asked again")
-        if not short:
-            self._received = written
-            self._news.set()
+        if not self._caught_up:
+            given = self._received.upto(self._handed_out)
+            both = min(len(given.token_ids), len(written.token_ids))
+            self._caught_up = both == len(given.token_ids)
+            short = not self._caught_up
+            if written.token_ids[:both] != given.token_ids[:both] or (short and written.finish is not None):
+                self._received = self._fixed = given
+                raise PassingFailure("the server wrote something else when it was asked again")
+            if short:
+                return
+        self._received = written
+        self._news.set()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from estimator.engines.replies import BadReply
-from estimator.positions import BreakTable, Position, or_unknown, reached
+from estimator.positions import BreakTable, Position, places
 from estimator.types import Segment, StopReason, Tokens
 
 CLAMPED = -9999.0  # what vLLM writes for minus infinity
@@ -146,14 +146,15 @@ def as_segment(
 ) -> Segment | None:
     """What was written up to where the segment ends: the end token, the position, ``max_tokens``, or wherever the server
     stopped; None while it goes on."""
-    spreads = or_unknown(written.entropies, len(written.token_ids))
-    for count, (token, spread) in enumerate(zip(written.token_ids, spreads, strict=True), start=1):
-        if token in end_ids:
-            return _upto(written, count, StopReason.END)
-        if position is not None and reached(position, table, written.token_ids, count, spread):
-            return _upto(written, count, StopReason.POSITION)
-        if count == max_tokens:
-            return _upto(written, count, StopReason.LENGTH)
+    ends = ((count, StopReason.END) for count, token in enumerate(written.token_ids, start=1) if token in end_ids)
+    found = [next(ends, None)]
+    if position is not None:
+        reached = next(places(position, table, written.token_ids, written.entropies), None)
+        found.append(None if reached is None else (reached, StopReason.POSITION))
+    if max_tokens is not None and max_tokens <= len(written.token_ids):
+        found.append((max_tokens, StopReason.LENGTH))
+    if known := [f for f in found if f is not None]:
+        return _upto(written, *min(known, key=lambda f: f[0]))  # of those at one token the first
     check_end(written)
     if written.finish is None:
         return None
