@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,10 +41,10 @@ class Plan:
     def load(self) -> Run:
         """Load the model; its warnings go to stderr."""
         with screen.waiting("loading the model"):
-            loaded = load_for(self.settings)
-        for warning in loaded.warnings:
+            run = load_run(self.settings, self.policy)
+        for warning in run.loaded.warnings:
             screen.warn(warning)
-        return Run(loaded, self.policy, self.settings.seed)
+        return run
 
     def load_to_decide(self) -> Run:
         """``load``, where answers are sampled and decided on as the policy says: without more second opinions than the
@@ -83,6 +84,13 @@ def plan(config: Path | None, flags: dict[str, Any], *, default: Path | None = D
     """Settings and policy from flags, environment and files (``default`` where no ``config`` is named)."""
     settings = load_settings(config, default=default, **flags)
     return Plan(settings, policy_for(settings))
+
+
+def load_run(settings: Settings, policy: Policy) -> Run:
+    """A run of a policy on what the settings name."""
+    loaded = load_for(settings)
+    gc.freeze()  # what is loaded stays: to look through it for garbage takes a tenth of a busy client's time
+    return Run(loaded, policy, settings.seed)
 
 
 def load_for(settings: Settings) -> Loaded:

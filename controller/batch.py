@@ -31,31 +31,34 @@ class Job:
 
 
 FAILED = "could not be run"
+Row = dict[str, Any]  # the object of ``solve --json``, with the question's own id
 
 
-def solve_all(
-    run: Run, jobs: Sequence[Job], stream: IO[str], concurrency: int = 1, written: Sequence[dict[str, Any]] = ()
-) -> int:
-    """Answer all questions, ``concurrency`` at a time; returns how many could not be. ``written`` are the rows of others,
-    which earlier runs made.
+def answered(run: Run, jobs: Sequence[Job], concurrency: int = 1, ending: threading.Event | None = None) -> Iterator[Row]:
+    """The row of each question in their order, ``concurrency`` at a time (see ``ordered.in_order``).
 
-    A question that the engine refuses (too long, say) gets a line with ``error`` in its place and the rest goes on; a
-    backend that does not answer ends it all. However it ends, every row that is finished has been written, and a line on
-    stderr counts them.
+    A question that the engine refuses (too long, say) gets a row with ``error`` in its place and the rest goes on; a backend
+    that does not answer ends it all.
     """
-    ended, total = Counter(_outcome(row) for row in written), len(written) + len(jobs)
+    return in_order(partial(_report, run), jobs, concurrency, run.loaded.close, ending)
+
+
+def write_all(rows: Iterator[Row], count: int, stream: IO[str], written: Sequence[Row] = ()) -> int:
+    """Write ``count`` rows as they come; returns how many are of questions that could not be run. ``written`` are the rows of
+    others, which earlier runs made. However it ends, every row that has come was written, and a line on stderr counts them."""
+    ended, total = Counter(_outcome(row) for row in written), len(written) + count
     try:
         with question_bar(total, len(written), stream) as advance:
-            for report in in_order(partial(_report, run), jobs, concurrency, run.loaded.close):
-                screen.print_json(report, stream)
-                ended[_outcome(report)] += 1
+            for row in rows:
+                screen.print_json(row, stream)
+                ended[_outcome(row)] += 1
                 advance()
     finally:
         say(_summary(ended, total))
     return ended[FAILED]
 
 
-def _outcome(row: dict[str, Any]) -> str:
+def _outcome(row: Row) -> str:
     return row.get("outcome", FAILED)
 
 
@@ -67,8 +70,8 @@ def _summary(ended: Counter[str], total: int) -> str:
     return number + (f": {counts}" if counts else "") + (' (see "error" in their lines)' if ended[FAILED] else "") + hint
 
 
-def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
-    """The line of one question; it ends at its next event once ``ending`` is set."""
+def _report(run: Run, job: Job, ending: threading.Event) -> Row:
+    """The row of one question; it ends at its next event once ``ending`` is set."""
     asked, path = job.asked, job.trace
     try:
         with ExitStack() as stack:
@@ -81,7 +84,7 @@ def _report(run: Run, job: Job, ending: threading.Event) -> dict[str, Any]:
         return _named({"question": asked.text, "error": str(e), "trace": None if path is None else str(path)}, asked)
 
 
-def _named(report: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
+def _named(report: Mapping[str, Any], asked: Asked) -> Row:
     return dict(report) if asked.id is None else {**report, "id": asked.id}
 
 

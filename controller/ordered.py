@@ -19,13 +19,14 @@ def in_order(
     items: Sequence[Item],
     concurrency: int,
     close: Callable[[], None] | None = None,
+    ending: threading.Event | None = None,
 ) -> Iterator[Done]:
     """What ``work`` makes of each item, in the order of the items and ``concurrency`` at a time; it is to end soon once the
-    event that it is given is set. Only a window of items is under way or waits for its turn, so that memory does not grow with
-    their number. When one ends it all, the others are stopped (``close`` is called too), and those that had finished still
-    come."""
+    event that it is given is set (``ending``, where the caller may set it as well). Only a window of items is under way or
+    waits for its turn, so that memory does not grow with their number. When one ends it all, the others are stopped (``close``
+    is called too), and those that had finished still come."""
     waiting: deque[Future[Done]] = deque()
-    todo, ending = iter(items), threading.Event()
+    todo, ending = iter(items), ending or threading.Event()
 
     def end() -> None:
         ending.set()

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     timeout: float = Field(120.0, gt=0)
     patience: float = Field(180.0, ge=0)
     concurrency: int | None = Field(None, ge=1, le=1024)
+    processes: int = Field(1, ge=1, le=64)
     policy: Path | None = None
     seed: int = Field(0, ge=SEEDS.start, lt=SEEDS.stop)
     threads: int = Field(1, ge=1, le=256)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller.assemble import Run
-from controller.batch import Job, solve_all
+from controller.batch import Job, answered, write_all
 from controller.ordered import AHEAD
 from controller.questions import Asked
 from estimator.engines.base import EngineUnreachable
@@ -25,8 +25,8 @@ SCRIPT = {q: [[f"{k} + 1 = {k + 1}.", f"#### {k + 1}"]] for k, q in enumerate(QU
 EASY = Policy.model_validate({"accept": 0, "revise": 0, "drop": 1, "abstain": 0, "give_up": 0})
 
 
-def run_with(loaded: Double) -> Run:
-    return Run(loaded, EASY, 0)
+def solve_all(loaded: Double, jobs: list[Job], stream: io.StringIO, concurrency: int = 1) -> int:
+    return write_all(answered(Run(loaded, EASY, 0), jobs, concurrency), len(jobs), stream)
 
 
 def rows(stream: io.StringIO) -> list[dict]:
@@ -52,7 +52,7 @@ def test_order_and_content_do_not_depend_on_concurrency(slow: Double) -> None:
     reports = []
     for concurrency in (1, 6):
         stream = io.StringIO()
-        assert solve_all(run_with(slow), JOBS, stream, concurrency) == 0
+        assert solve_all(slow, JOBS, stream, concurrency) == 0
         reports.append([(r["question"], r["answer"]) for r in rows(stream)])
     assert reports[0] == reports[1] == [(q, str(k + 1)) for k, q in enumerate(QUESTIONS)]
 
@@ -72,7 +72,7 @@ def test_no_more_than_the_window_is_begun_ahead_of_what_is_written(monkeypatch: 
     seen: list[int] = []
     threading.Timer(0.5, lambda: (seen.append(len(begun)), release.set())).start()
     stream = io.StringIO()
-    solve_all(run_with(loaded), JOBS, stream, 3)
+    solve_all(loaded, JOBS, stream, 3)
     assert seen[0] <= AHEAD * 3 and len(rows(stream)) == len(QUESTIONS)
 
 
@@ -90,7 +90,7 @@ def test_every_finished_row_is_written_whatever_ends_the_batch(
     monkeypatch.setattr(slow.engine, "sample", ends)
     stream, traces = io.StringIO(), [tmp_path / f"{k}.jsonl" for k in range(len(QUESTIONS))]
     with pytest.raises(type(error)):
-        solve_all(run_with(slow), [Job(Asked(q), t) for q, t in zip(QUESTIONS, traces, strict=True)], stream, 4)
+        solve_all(slow, [Job(Asked(q), t) for q, t in zip(QUESTIONS, traces, strict=True)], stream, 4)
     written = [r["question"] for r in rows(stream)]
     assert written[:14] == QUESTIONS[:14] and written == sorted(written, key=QUESTIONS.index)
     ended = [k for k, path in enumerate(traces) if path.exists() and read_trace(path).events[-1].event == "result"]
@@ -101,17 +101,17 @@ def test_every_finished_row_is_written_whatever_ends_the_batch(
 def test_a_trace_of_another_question_that_came_since_is_not_replaced(slow: Double, tmp_path: Path) -> None:
     """A server for agents records in the same folder, under the next number that is free."""
     stream, trace = io.StringIO(), tmp_path / "0002.jsonl"
-    solve_all(run_with(slow), [Job(Asked(QUESTIONS[5]), trace)], io.StringIO())
+    solve_all(slow, [Job(Asked(QUESTIONS[5]), trace)], io.StringIO())
     before = trace.read_bytes()
     with pytest.raises(NoTraceError, match="the trace of another question"):
-        solve_all(run_with(slow), [Job(Asked(QUESTIONS[0])), Job(Asked(QUESTIONS[1]), trace)], stream)
+        solve_all(slow, [Job(Asked(QUESTIONS[0])), Job(Asked(QUESTIONS[1]), trace)], stream)
     assert trace.read_bytes() == before and [r["question"] for r in rows(stream)] == QUESTIONS[:1]
 
 
 def test_a_question_that_fails_keeps_its_place(slow: Double) -> None:
     stream = io.StringIO()
     asked = [*QUESTIONS[:3], "nobody scripted this", *QUESTIONS[3:6]]
-    assert solve_all(run_with(slow), [Job(Asked(q)) for q in asked], stream, 4) == 1
+    assert solve_all(slow, [Job(Asked(q)) for q in asked], stream, 4) == 1
     assert [r["question"] for r in rows(stream)] == asked and "error" in rows(stream)[3]
 
 

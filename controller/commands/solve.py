@@ -21,6 +21,9 @@ def command(
     concurrency: Annotated[
         int | None, typer.Option(help="With --file: questions at the same time (16 on a server, else 1).")
     ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="With --file: processes that share the questions, each with the model (1).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="With --file: where the results go, instead of stdout.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="With --out: keep the rows that are there and go on.")] = False,
     json: options.Json = False,
@@ -43,7 +46,7 @@ def command(
     flags = {
         "seed": seed, "policy": policy, "accept": accept, "budget": budget, "lookahead": lookahead,
         "opinions": opinions,
-        "position": position, "temperature": temperature, "concurrency": concurrency,
+        "position": position, "temperature": temperature, "concurrency": concurrency, "processes": processes,
         "model": model, "estimator": estimator, "engine": engine, "base_url": base_url,
     }  # fmt: skip
     with reported():
@@ -93,8 +96,9 @@ def _solve_file(
 
     from controller import questions
     from controller.assemble import at_once, plan
-    from controller.batch import Job, solve_all
+    from controller.batch import Job, answered, write_all
     from controller.output import continued, kept_rows, open_output
+    from controller.processes import shared_out
     from controller.runs import check_traces, trace_paths
     from controller.tuned_for import warn_of_other_tuning
 
@@ -111,5 +115,10 @@ def _solve_file(
         kept = kept_rows(output, asked, run, resume)
         jobs = [Job(q, path) for i, (q, path) in enumerate(zip(asked, traces, strict=True)) if i not in kept.rows]
         stream = stack.enter_context(continued(output, kept, asked))
-        failed = solve_all(run, jobs, stream, at_once(planned.settings, run.loaded), list(kept.rows.values()))
+        settings, concurrency = planned.settings, at_once(planned.settings, run.loaded)
+        if settings.processes == 1 or len(jobs) < 2:
+            rows = answered(run, jobs, concurrency)
+        else:
+            rows = shared_out(settings, run.policy, jobs, settings.processes, concurrency)
+        failed = write_all(rows, len(jobs), stream, list(kept.rows.values()))
     return ExitCode.FAILURE if failed else ExitCode.DONE

@@ -29,7 +29,7 @@ import psutil
 import torch
 
 from controller.assemble import Run, default_policy
-from controller.batch import Job, solve_all
+from controller.batch import Job, answered, write_all
 from controller.questions import Asked
 from estimator.engines.base import SampleRequest, Sampling
 from estimator.engines.bodies import COMPLETIONS, generation, stream_seed
@@ -94,7 +94,7 @@ def computed(loaded: Loaded) -> float:
 def solved(loaded: Loaded, policy: Policy, asked: Sequence[str], concurrency: int, seed: int) -> dict[str, float]:
     """``solve --file``, with its tokens by purpose."""
     stream, before, started = io.StringIO(), computed(loaded), time.monotonic()
-    solve_all(Run(loaded, policy, seed), [Job(Asked(q)) for q in asked], stream, concurrency)
+    write_all(answered(Run(loaded, policy, seed), [Job(Asked(q)) for q in asked], concurrency), len(asked), stream)
     seconds = time.monotonic() - started
     rows = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [r["question"] for r in rows] == list(asked)

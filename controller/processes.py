@@ -1,0 +1,168 @@
+"""A file of questions shared out among processes.
+
+One Python process reads and scores fewer tokens a second than a fast server writes, and a model in this process keeps few
+cores busy. So each process has every n-th question, with a model or connections of its own, and hands its rows back in order.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from queue import Queue
+from typing import Any
+
+from controller.assemble import Run, load_run
+from controller.batch import Job, Row, answered
+from controller.errors import Failure
+from controller.ordered import AHEAD
+from controller.settings import Settings
+from graphs.policy import Policy
+
+READY, STOP = "ready", "stop"
+Load = Callable[[Settings, Policy], Run]
+PATIENCE = 10.0  # seconds in which a process that is told to stop has to end
+KILLED = "a process that was answering questions is gone (killed, perhaps for want of memory): ask for fewer --processes"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process does; all of it can be sent there."""
+
+    settings: Settings
+    policy: Policy
+    jobs: tuple[Job, ...]
+    concurrency: int
+    load: Load
+
+
+def shared_out(
+    settings: Settings, policy: Policy, jobs: Sequence[Job], processes: int, concurrency: int, load: Load = load_run
+) -> Iterator[Row]:
+    """The rows of all jobs in their order, as ``batch.answered`` gives them; ``concurrency`` questions at a time in all, and at
+    least one a process. What ends one process ends all of them: then their other rows that are finished still come, and what
+    it raised, or Failure, goes on to the caller. ``load`` is called in each process."""
+    count, helpers = min(processes, len(jobs)), []
+    sent = Settings.model_construct(**dict(settings))  # of a class that can be sent, and not read from the environment again
+    try:
+        for i in range(count):
+            helpers.append(Helper(Share(sent, policy, tuple(jobs[i::count]), -(-concurrency // count), load)))
+        for i in range(len(jobs)):
+            row = helpers[i % count].row()
+            assert row is not None, "a process ends behind its last row"
+            yield row
+    except GeneratorExit:
+        _stop(helpers)
+        raise
+    except BaseException:
+        _stop(helpers)
+        for helper in helpers:
+            yield from helper.rest()
+        raise
+    finally:
+        for helper in helpers:
+            helper.end()
+
+
+def _stop(helpers: Sequence[Helper]) -> None:
+    for helper in helpers:
+        helper.stop()
+
+
+class Helper:
+    """One of the processes, as its parent sees it. What it sends is received by a thread, so that an interruption of whoever
+    waits for a row tears no message apart."""
+
+    def __init__(self, share: Share) -> None:
+        context: Any = get_context("spawn")  # what has threads cannot be forked
+        self._pipe, theirs = context.Pipe()
+        # Daemons start no processes of their own: with a model here, each writes and scores in turn.
+        self._process = context.Process(target=_serve, args=(theirs, share), daemon=True, name="answering")
+        with _no_interruptions():
+            self._process.start()
+        theirs.close()
+        self._ready = self._over = False
+        self._came: Queue[Row | Exception | None] = Queue(AHEAD * share.concurrency)
+        threading.Thread(target=self._listen, name="rows", daemon=True).start()
+
+    def row(self, timeout: float | None = None) -> Row | None:
+        """The next row, None behind the last one. Raises what ended the process, and queue.Empty after ``timeout`` seconds."""
+        made = self._came.get(timeout=timeout)
+        self._over = made is None or isinstance(made, Exception)
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    def stop(self) -> None:
+        """Have it end soon. Before it has loaded there is nothing that it could finish."""
+        if self._ready:
+            with suppress(OSError):  # it has ended
+                self._pipe.send(STOP)
+        else:
+            self._process.terminate()
+
+    def rest(self) -> Iterator[Row]:
+        """The rows that it has finished, once it was stopped."""
+        with suppress(Exception):
+            while not self._over and (row := self.row(PATIENCE)) is not None:
+                yield row
+
+    def end(self) -> None:
+        """It was told to stop, or has nothing left to do."""
+        self._process.join(PATIENCE)
+        self._process.kill()
+        self._process.join()
+
+    def _listen(self) -> None:
+        try:
+            while (made := self._pipe.recv()) is not None:
+                if made == READY:
+                    self._ready = True
+                else:
+                    self._came.put(made)
+            self._came.put(None)
+        except (EOFError, OSError):
+            self._came.put(Failure(KILLED))
+
+
+@contextmanager
+def _no_interruptions() -> Iterator[None]:
+    """What is started inside ignores Ctrl-C for good: that is the parent's to answer."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _serve(pipe: Connection, share: Share) -> None:
+    """The process: load, answer, and end early when it is told to, or when the parent is gone."""
+    try:
+        run = share.load(share.settings, share.policy)
+        pipe.send(READY)
+        ending = threading.Event()
+        threading.Thread(target=_heed, args=(pipe, ending, run), daemon=True).start()
+        for row in answered(run, share.jobs, share.concurrency, ending):
+            pipe.send(row)
+        pipe.send(None)
+    except (KeyboardInterrupt, BrokenPipeError):  # told to stop, or nobody is left to take a row
+        pass
+    except (ValueError, RuntimeError, OSError) as error:  # what a command tells in a line; a bug stays loud
+        pipe.send(error)
+    finally:
+        pipe.close()
+
+
+def _heed(pipe: Connection, ending: threading.Event, run: Run) -> None:
+    with suppress(EOFError, OSError):
+        pipe.recv()
+    ending.set()
+    if run.loaded.close is not None:
+        run.loaded.close()
