@@ -25,6 +25,7 @@ evidence: $(READY)
 	$(BIN)/python -m tests.benchmarks.stopping --data ../shared/data --out docs/evidence/stopping.json
 	$(BIN)/python -m tests.benchmarks.sampling --out docs/evidence/sampling.json
 	$(BIN)/python -m tests.benchmarks.cost --out docs/evidence/cost.json
+	$(BIN)/python -m tests.benchmarks.processes --out docs/evidence/processes.json
 	$(BIN)/python -m tests.benchmarks.labelling --out docs/evidence/labelling.json
 	$(BIN)/python -m tests.benchmarks.table --write
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -42,10 +44,10 @@ class Share:
 
 def shared_out(
     settings: Settings, policy: Policy, jobs: Sequence[Job], processes: int, concurrency: int, load: Load = load_run
-) -> Iterator[Row]:
-    """The rows of all jobs in their order, as ``batch.answered`` gives them; ``concurrency`` questions at a time in all, and at
-    least one a process. What ends one process ends all of them: then their other rows that are finished still come, and what
-    it raised, or Failure, goes on to the caller. ``load`` is called in each process."""
+) -> Generator[Row, None, None]:
+    """The rows of all jobs in their order, as ``batch.answered`` gives them; ``concurrency`` questions at a time in all,
+    rounded up to as many in each process. What ends one process ends all of them: then their other rows that are finished
+    still come, and what it raised, or Failure, goes on to the caller. ``load`` is called in each process."""
     count, helpers = min(processes, len(jobs)), []
     sent = Settings.model_construct(**dict(settings))  # of a class that can be sent, and not read from the environment again
     try:
@@ -56,21 +58,33 @@ def shared_out(
             assert row is not None, "a process ends behind its last row"
             yield row
     except GeneratorExit:
-        _stop(helpers)
+        for _ in _finished(helpers):
+            pass  # what nobody takes must not keep a process from ending
         raise
     except BaseException:
-        _stop(helpers)
-        for helper in helpers:
-            yield from helper.rest()
+        yield from _finished(helpers)
         raise
     finally:
-        for helper in helpers:
-            helper.end()
+        _end(helpers)
 
 
-def _stop(helpers: Sequence[Helper]) -> None:
+def _finished(helpers: Sequence[Helper]) -> Iterator[Row]:
+    """Stop them all; the rows that they have finished."""
+    until = time.monotonic() + PATIENCE
     for helper in helpers:
         helper.stop()
+    for helper in helpers:
+        yield from helper.rest(until)
+
+
+def _end(helpers: Sequence[Helper]) -> None:
+    """They were told to stop, or have nothing left to do."""
+    until = time.monotonic() + PATIENCE
+    for helper in helpers:
+        helper.process.join(max(until - time.monotonic(), 0))
+    for helper in helpers:
+        helper.process.kill()
+        helper.process.join()
 
 
 class Helper:
@@ -81,13 +95,14 @@ class Helper:
         context: Any = get_context("spawn")  # what has threads cannot be forked
         self._pipe, theirs = context.Pipe()
         # Daemons start no processes of their own: with a model here, each writes and scores in turn.
-        self._process = context.Process(target=_serve, args=(theirs, share), daemon=True, name="answering")
+        # The share is sent later: a start waits until all that it hands over has been taken, and cannot be interrupted.
+        self.process = context.Process(target=_serve, args=(theirs,), daemon=True, name="answering")
         with _no_interruptions():
-            self._process.start()
+            self.process.start()
         theirs.close()
         self._ready = self._over = False
         self._came: Queue[Row | Exception | None] = Queue(AHEAD * share.concurrency)
-        threading.Thread(target=self._listen, name="rows", daemon=True).start()
+        threading.Thread(target=self._listen, args=(share,), name="rows", daemon=True).start()
 
     def row(self, timeout: float | None = None) -> Row | None:
         """The next row, None behind the last one. Raises what ended the process, and queue.Empty after ``timeout`` seconds."""
@@ -103,22 +118,17 @@ class Helper:
             with suppress(OSError):  # it has ended
                 self._pipe.send(STOP)
         else:
-            self._process.terminate()
+            self.process.terminate()
 
-    def rest(self) -> Iterator[Row]:
-        """The rows that it has finished, once it was stopped."""
+    def rest(self, until: float) -> Iterator[Row]:
+        """The rows that it has finished, once it was stopped, as far as they come ``until`` then (of the monotonic clock)."""
         with suppress(Exception):
-            while not self._over and (row := self.row(PATIENCE)) is not None:
+            while not self._over and (row := self.row(max(until - time.monotonic(), 0))) is not None:
                 yield row
 
-    def end(self) -> None:
-        """It was told to stop, or has nothing left to do."""
-        self._process.join(PATIENCE)
-        self._process.kill()
-        self._process.join()
-
-    def _listen(self) -> None:
+    def _listen(self, share: Share) -> None:
         try:
+            self._pipe.send(share)
             while (made := self._pipe.recv()) is not None:
                 if made == READY:
                     self._ready = True
@@ -127,6 +137,8 @@ class Helper:
             self._came.put(None)
         except (EOFError, OSError):
             self._came.put(Failure(KILLED))
+        except Exception as error:  # what cannot be sent, or read where it comes
+            self._came.put(Failure(f"a process that was answering questions ended ({type(error).__name__}: {error})"))
 
 
 @contextmanager
@@ -142,9 +154,10 @@ def _no_interruptions() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _serve(pipe: Connection, share: Share) -> None:
+def _serve(pipe: Connection) -> None:
     """The process: load, answer, and end early when it is told to, or when the parent is gone."""
     try:
+        share: Share = pipe.recv()
         run = share.load(share.settings, share.policy)
         pipe.send(READY)
         ending = threading.Event()
@@ -152,9 +165,10 @@ def _serve(pipe: Connection, share: Share) -> None:
         for row in answered(run, share.jobs, share.concurrency, ending):
             pipe.send(row)
         pipe.send(None)
-    except (KeyboardInterrupt, BrokenPipeError):  # told to stop, or nobody is left to take a row
+    except (KeyboardInterrupt, BrokenPipeError, EOFError):  # told to stop, or nobody is left to take a row
         pass
-    except (ValueError, RuntimeError, OSError) as error:  # what a command tells in a line; a bug stays loud
+    except Exception as error:  # the parent tells it, a bug with where it was
+        error.add_note(traceback.format_exc())
         pipe.send(error)
     finally:
         pipe.close()

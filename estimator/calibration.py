@@ -5,10 +5,10 @@ Fitted on a split of their own (``training.combine``); here they are only applie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,6 +49,10 @@ class Logistic(BaseModel):
         if not set(self.modifiers) <= set(self.inputs):
             raise ValueError("a modifier is none of the inputs")
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Made anew, with nothing that was computed from the weights before."""
+        return type(self).model_validate(self.model_dump() | dict(update or {}))
 
     @cached_property
     def _terms(self) -> Terms:

@@ -137,4 +137,4 @@ def _stated(written: Spans, asked: AbstractSet[str]) -> tuple[float, float, floa
 
 def _numbers(words: Sequence[Word], asked: AbstractSet[str]) -> tuple[int, int]:
     numbers = {w for w in asked if w[0].isdigit()}
-    return len(numbers), len(numbers - {_plain(w.text, w.kind) for w in words if w.kind is Kind.NUMBER})
+    return len(numbers), len(numbers - {_plain(w.text, w.kind) for w in words if w.kind is not Kind.SYMBOL})

@@ -195,3 +195,10 @@ def test_a_list_of_models_of_another_shape_is_an_unusable_server(reply: bytes) -
 def test_endless_nesting_is_a_bad_reply() -> None:
     with pytest.raises(BadReply):
         parse_object(b"[" * 100_000)
+
+
+def test_text_that_is_no_text_does_not_spoil_a_reply() -> None:
+    """Half a character, as an escape or as bytes: what it says elsewhere counts all the same; what is no number never does."""
+    assert parse_object(b'{"text": "\\ud83d", "n": 1}')["n"] == parse_object(b'{"text": "\xf0\x9f", "n": 1}')["n"] == 1
+    with pytest.raises(BadReply):
+        parse_object(b'{"text": "\\ud83d", "n": NaN}')

@@ -152,3 +152,11 @@ def test_a_combination_that_cannot_be_read_says_what_to_do(tmp_path: Path, damag
     with pytest.raises(CombinerError, match="no combination of this version .*: fit it again") as raised:
         read_combiner(path)
     assert "\n" not in str(raised.value)
+
+
+def test_a_copy_with_other_weights_answers_with_them() -> None:
+    model = Logistic(inputs=["a"], centre=[0], scale=[1], weights=[1.0], bias=0.0)
+    before = model(np.array([1.0]))
+    copied = model.model_copy(update={"weights": [3.0], "bias": 1.0})
+    assert copied(np.array([1.0])) == Logistic(inputs=["a"], centre=[0], scale=[1], weights=[3.0], bias=1.0)(np.array([1.0]))
+    assert model(np.array([1.0])) == before

@@ -219,3 +219,10 @@ def test_nothing_of_the_old_text_is_read_twice_where_decoding_depends_on_all_of_
     words = ["a", "b", "c"]
     pieces = Pieces(lambda i: "".join(words[t] for t in i).replace("bc", "B"))
     assert pieces((0, 1, 2, 1)) == ["a", "B", "", "b"]
+
+
+def test_a_figure_that_is_read_as_a_word_is_used_where_the_answer_has_it() -> None:
+    texts = ["What is 5\u00b2?", "5\u00b2 = 25"]
+    pieces = Pieces(lambda i: "".join(texts[t] for t in i))
+    found = signals(Answer((0,), (Segment((1,), (-0.1,), (), StopReason.END),)), pieces)
+    assert found[SIGNALS.index("unused_numbers")] == 0

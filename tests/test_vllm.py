@@ -240,3 +240,12 @@ def test_a_policy_is_chosen_and_tuned_on_a_server_several_questions_at_a_time(se
     policy = ("--policy", tmp_path / "policy.toml", "--base-url", server_url)
     rows = [json.loads(row) for row in invoke("solve", "--file", tmp_path / "asked.jsonl", *policy).stdout.splitlines()]
     assert [r["outcome"] for r in rows][0] == "abstained" and rows[0]["tokens"]["answer"] <= 20
+
+
+def test_processes_that_share_questions_ask_one_server(server_url: str, tmp_path: Path) -> None:
+    (tmp_path / "asked.txt").write_text("\n".join(q.text for q in questions("arithmetic", "test", 6, 92)))
+    options = ("solve", "--file", tmp_path / "asked.txt", "--base-url", server_url, "--concurrency", "4")
+    alone, both = (invoke(*options, "--processes", n, "--trace", tmp_path / n) for n in ("1", "2"))
+    assert alone.exit_code == both.exit_code == 0, both.stderr
+    told = [[(row["question"], row["answer"]) for row in map(json.loads, run.stdout.splitlines())] for run in (alone, both)]
+    assert told[0] == told[1] and len(list((tmp_path / "2").iterdir())) == 6

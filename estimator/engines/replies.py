@@ -5,6 +5,7 @@ All of it ends in one of a few errors: a ``PassingFailure`` may be tried again, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -98,12 +99,24 @@ def read_by(read: Callable[[dict[str, Any]], Result], response: httpx.Response) 
 def parse_object(text: bytes) -> dict[str, Any]:
     """A JSON object; ``BadReply`` for anything else, NaN and infinities (which JSON does not have) included."""
     try:
-        value = orjson.loads(text)
-    except ValueError as error:
+        value = _parsed(text)
+    except (ValueError, RecursionError) as error:
         raise BadReply(f"the server's reply is not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise BadReply("the server's reply is no JSON object")
     return value
+
+
+def _parsed(text: bytes) -> Any:
+    """What orjson refuses in a text alone (bytes that are no UTF-8, half a character) is read all the same: no text counts."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text.decode("utf-8-sig", errors="replace"), parse_constant=_no_number)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
 
 
 async def events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:

@@ -115,7 +115,7 @@ def _times(cost: Row, served: Row, gpu: Row) -> Iterator[str]:
         f"{_above([cost['ratio']], 1.1, '.2f')} | `python -m tests.benchmarks.cost` |"
     )
     alone, by = served["alone"]["cost_of_knowing_against_plain"], "`python -m tests.benchmarks.serving`"
-    yield f"| the same on a vLLM server on this CPU, one at a time | at most 1.25 | {_above([alone], 1.25, '.2f')} | {by} |"
+    yield f"| the same on a vLLM server on this CPU, one at a time | at most 1.25 | {_above([alone], 1.25, '.3f')} | {by} |"
     crowd, many = served["throughput_of_plain"], served["concurrency"]
     yield (
         f"| tokens/s of answers there, {many} at once, against plain completions | at least .8 | "

@@ -147,6 +147,7 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
         f"| the same questions under the shipped policy, time against plain completions: {serving['concurrency']} at once; one "
         f"at a time | {serving['shipped_time_of_plain']:.2f}x; {alone['shipped_time_of_plain']:.2f}x | {of_serving} |"
     )
+    yield from shared(load("processes"))
     yield from on_a_gpu(load("gpu"))
     labelling = load("labelling")
     yield (
@@ -169,6 +170,19 @@ def stopping(report: Row) -> Iterator[str]:
         saved = f"{100 * r['saved']:.0f} % ({100 * r['saved_low']:.0f} to {100 * r['saved_high']:.0f})"
         sooner = f"{100 * (1 - told['seconds'] / plain['seconds']):.0f} %"
         yield f"| what early stopping saves there: tokens, time | {saved}, {sooner} | {by} |"
+
+
+def shared(report: Row) -> Iterator[str]:
+    """What several processes are worth."""
+    by = "`python -m tests.benchmarks.processes`"
+    rates = " and ".join(f"{r['questions_per_second']:.1f}" for r in report["embedded"])
+    counts = " and ".join(str(r["processes"]) for r in report["embedded"])
+    yield f"| `solve --file --processes`, embedded model on two cores: questions/s with {counts} | {rates} | {by} |"
+    rates = " and ".join(f"{r['tokens_per_second']:,.0f}" for r in report["paced"])
+    yield (
+        f"| the same, {report['at_once']} at once on a server of a GPU's pace ({report['step_ms']:g} ms a token, on the same "
+        f"two cores), a score every 32 tokens: tokens/s | {rates} | {by} |"
+    )
 
 
 def on_a_gpu(gpu: Row) -> Iterator[str]:
