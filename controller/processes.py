@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from operator import itemgetter
 from queue import Queue
 from typing import Any
 
@@ -58,8 +59,7 @@ def shared_out(
             assert row is not None, "a process ends behind its last row"
             yield row
     except GeneratorExit:
-        for _ in _finished(helpers):
-            pass  # what nobody takes must not keep a process from ending
+        _finished(helpers)  # what nobody takes must not keep a process from ending
         raise
     except BaseException:
         yield from _finished(helpers)
@@ -68,13 +68,13 @@ def shared_out(
         _end(helpers)
 
 
-def _finished(helpers: Sequence[Helper]) -> Iterator[Row]:
-    """Stop them all; the rows that they have finished."""
+def _finished(helpers: Sequence[Helper]) -> list[Row]:
+    """Stop them all; the rows that they have finished, in the order of the questions."""
     until = time.monotonic() + PATIENCE
     for helper in helpers:
         helper.stop()
-    for helper in helpers:
-        yield from helper.rest(until)
+    left = [(i + k * len(helpers), row) for i, helper in enumerate(helpers) for k, row in helper.rest(until)]
+    return [row for _, row in sorted(left, key=itemgetter(0))]
 
 
 def _end(helpers: Sequence[Helper]) -> None:
@@ -100,7 +100,7 @@ class Helper:
         with _no_interruptions():
             self.process.start()
         theirs.close()
-        self._ready = self._over = False
+        self._ready, self._over, self._given = False, False, 0
         self._came: Queue[Row | Exception | None] = Queue(AHEAD * share.concurrency)
         threading.Thread(target=self._listen, args=(share,), name="rows", daemon=True).start()
 
@@ -110,6 +110,7 @@ class Helper:
         self._over = made is None or isinstance(made, Exception)
         if isinstance(made, Exception):
             raise made
+        self._given += made is not None
         return made
 
     def stop(self) -> None:
@@ -120,11 +121,12 @@ class Helper:
         else:
             self.process.terminate()
 
-    def rest(self, until: float) -> Iterator[Row]:
-        """The rows that it has finished, once it was stopped, as far as they come ``until`` then (of the monotonic clock)."""
+    def rest(self, until: float) -> Iterator[tuple[int, Row]]:
+        """The rows that it has finished, once it was stopped, with their numbers in its share, as far as they come ``until``
+        then (of the monotonic clock)."""
         with suppress(Exception):
             while not self._over and (row := self.row(max(until - time.monotonic(), 0))) is not None:
-                yield row
+                yield self._given - 1, row
 
     def _listen(self, share: Share) -> None:
         try:

@@ -174,7 +174,7 @@ def stopping(report: Row) -> Iterator[str]:
 
 def shared(report: Row) -> Iterator[str]:
     """What several processes are worth."""
-    by = "`python -m tests.benchmarks.processes`"
+    by = "`python -m tests.benchmarks.processes --count 60 --served 384 --rounds 1`"
     rates = " and ".join(f"{r['questions_per_second']:.1f}" for r in report["embedded"])
     counts = " and ".join(str(r["processes"]) for r in report["embedded"])
     yield f"| `solve --file --processes`, embedded model on two cores: questions/s with {counts} | {rates} | {by} |"
