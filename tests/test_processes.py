@@ -100,8 +100,9 @@ def test_a_process_that_is_killed_is_told_with_its_remedy() -> None:
 def test_an_interruption_leaves_finished_rows_and_ended_traces(tmp_path: Path) -> None:
     rows = shared(seed=2, traces=tmp_path)
     came = list(islice(rows, 2))
-    while not all(last_event(tmp_path / f"{k}.jsonl") == "result" for k in (9, 10)):
+    while not all(last_event(tmp_path / f"{k}.jsonl") == "result" for k in (5, 9, 10)):  # each process's last that ends
         time.sleep(0.05)
+    time.sleep(0.2)  # the row comes behind the last line of its trace
     with pytest.raises(KeyboardInterrupt):
         came.append(rows.throw(KeyboardInterrupt()))
         for row in rows:

@@ -146,15 +146,17 @@ def as_segment(
 ) -> Segment | None:
     """What was written up to where the segment ends: the end token, the position, ``max_tokens``, or wherever the server
     stopped; None while it goes on."""
-    ends = ((count, StopReason.END) for count, token in enumerate(written.token_ids, start=1) if token in end_ids)
-    found = [next(ends, None)]
+    total = len(written.token_ids)
+    before = next((i for i, token in enumerate(written.token_ids) if token in end_ids), total)  # the end token
+    found = [] if before == total else [(before + 1, StopReason.END)]
     if position is not None:
-        reached = next(places(position, table, written.token_ids, written.entropies), None)
-        found.append(None if reached is None else (reached, StopReason.POSITION))
-    if max_tokens is not None and max_tokens <= len(written.token_ids):
+        found += [
+            (n, StopReason.POSITION) for n in places(position, table, written.token_ids[:before], written.entropies[:before])
+        ]
+    if max_tokens is not None and max_tokens <= total:
         found.append((max_tokens, StopReason.LENGTH))
-    if known := [f for f in found if f is not None]:
-        return _upto(written, *min(known, key=lambda f: f[0]))  # of those at one token the first
+    if found:
+        return _upto(written, *min(found, key=lambda f: f[0]))  # of those at one token the first
     check_end(written)
     if written.finish is None:
         return None
