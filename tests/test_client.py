@@ -18,7 +18,10 @@ from estimator.engines.base import EngineUnreachable
 from estimator.engines.client import BAD_REPLIES, ServerClient
 from estimator.engines.replies import BadReply, PassingFailure, named_failures, parse_object
 from estimator.engines.room import Room
+from estimator.engines.wire import Written, as_segment
+from estimator.positions import Position, break_table
 from estimator.served import connect
+from estimator.types import StopReason
 
 
 async def nothing() -> None:
@@ -202,3 +205,10 @@ def test_text_that_is_no_text_does_not_spoil_a_reply() -> None:
     assert parse_object(b'{"text": "\\ud83d", "n": 1}')["n"] == parse_object(b'{"text": "\xf0\x9f", "n": 1}')["n"] == 1
     with pytest.raises(BadReply):
         parse_object(b'{"text": "\\ud83d", "n": NaN}')
+
+
+def test_an_end_token_that_the_tokenizer_does_not_have_ends_the_segment() -> None:
+    """A model's output may have more entries than its tokenizer, and its configuration may name one of them."""
+    table, written = break_table(["a", "b\n\n"]), Written((0, 7), (-0.1, -0.1))
+    segment = as_segment(written, Position(), table, frozenset({7}))
+    assert segment is not None and (segment.token_ids, segment.stop) == ((0, 7), StopReason.END)
