@@ -68,7 +68,7 @@ def check_server(settings: Settings) -> list[Check]:
         server = connect(client)
         base, adapter = find_model(server, settings.model), find_adapter(server, settings.model, settings.estimator)
         loaded = load_served(client, settings.model, settings.estimator)
-        found = Check("server", True, f"vLLM {server.version} at {client.address} with {base.name} and {adapter.name}")
+        found = Check("server", True, f"vLLM {server.version} at {client.base_url} with {base.name} and {adapter.name}")
         return [found, *(_tried(name, look) for name, look in _looks(settings, loaded, base, adapter))]
     except EngineUnreachable as error:
         return [_failed("server", error, "see its log")]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from estimator.engines.address import read_address
 from estimator.positions import parse_position
 from graphs.validation import first_problem
 
@@ -67,11 +66,9 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
-        with suppress(ValueError):  # an open bracket, a port that is no number
-            parts = urlsplit(DEFAULT_URL if value is None else value)
-            if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
-                return value
-        raise ValueError(f"{value!r} is no server address: give it as http://HOST:PORT")
+        if value is not None:
+            read_address(value)
+        return value
 
     @model_validator(mode="after")
     def _address_for_a_server(self) -> Settings:

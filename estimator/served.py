@@ -111,7 +111,7 @@ def find_model(server: Server, model: str) -> Served:
     listed = server.models.get(name)
     if listed is None or listed.get("parent"):
         bases = [i for i, m in server.models.items() if not m.get("parent")]
-        raise LoadError(f"{server.client.address} serves no model {name!r} (it has {_names(bases)}): check --model")
+        raise LoadError(f"{server.client.base_url} serves no model {name!r} (it has {_names(bases)}): check --model")
     known = embedded_dir() / "base" if name == EMBEDDED else _here(listed)
     return Served(name, folder or known, listed["max_model_len"])
 
@@ -125,7 +125,7 @@ def find_adapter(server: Server, model: str, estimator: str | None) -> Served:
         [name] = adapters
     if name is None or name not in adapters:
         asked = "no estimator" if name is None else f"no estimator {name!r}"
-        raise LoadError(f"{server.client.address} serves {asked} for {base!r} (it has {_names(adapters)}): check --estimator")
+        raise LoadError(f"{server.client.base_url} serves {asked} for {base!r} (it has {_names(adapters)}): check --estimator")
     return Served(name, folder or _here(adapters[name]), 0)
 
 

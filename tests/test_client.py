@@ -6,6 +6,9 @@ import asyncio
 import subprocess
 import sys
 import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -117,11 +120,14 @@ def test_who_waits_for_its_turn_has_all_its_patience_left(monkeypatch: pytest.Mo
     client.close()
 
 
-@pytest.mark.parametrize("address", ["http://host:abc", "http://[::1", "http://host:99999999"])
+@pytest.mark.parametrize(
+    "address", ["http://host:abc", "http://[::1", "http://host:99999999", "http://a..b", "http://me:secret@h:x"]
+)
 def test_what_is_no_address_is_said_and_leaves_nothing_running(address: str) -> None:
     before = threading.active_count()
-    with pytest.raises(EngineUnreachable, match="base-url"):
+    with pytest.raises(EngineUnreachable, match="base-url") as refused:
         ServerClient(address)
+    assert "secret" not in str(refused.value)
     assert threading.active_count() == before
 
 
@@ -175,10 +181,14 @@ def test_who_is_cancelled_inside_a_room_or_before_it_takes_up_no_place() -> None
     asyncio.run(asyncio.wait_for(crowd(), 10))
 
 
-@pytest.mark.parametrize("reply", [b'{"data": null}', b'{"data": ["x"]}', b'{"data": [{"id": "a", "max_model_len": "many"}]}'])
-def test_a_list_of_models_of_another_shape_is_an_unusable_server(reply: bytes) -> None:
-    class Odd(BaseHTTPRequestHandler):
+@contextmanager
+def replying(reply: bytes) -> Iterator[tuple[str, list[str | None]]]:
+    """The address of a server that gives every request that reply, and the authorizations that it was sent."""
+    sent: list[str | None] = []
+
+    class Same(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            sent.append(self.headers["Authorization"])
             self.send_response(200)
             self.end_headers()
             self.wfile.write(reply)
@@ -186,13 +196,30 @@ def test_a_list_of_models_of_another_shape_is_an_unusable_server(reply: bytes) -
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Same) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        client = ServerClient(f"http://127.0.0.1:{server.server_port}")
+        yield f"127.0.0.1:{server.server_port}", sent
+        server.shutdown()
+
+
+@pytest.mark.parametrize("reply", [b'{"data": null}', b'{"data": ["x"]}', b'{"data": [{"id": "a", "max_model_len": "many"}]}'])
+def test_a_list_of_models_of_another_shape_is_an_unusable_server(reply: bytes) -> None:
+    with replying(reply) as (address, _):
+        client = ServerClient(f"http://{address}")
         with pytest.raises(EngineUnreachable, match="shape"):
             connect(client)
         client.close()
-        server.shutdown()
+
+
+def test_a_user_in_the_address_is_sent_and_not_shown_and_excludes_a_key() -> None:
+    with replying(b'{"version": "1"}') as (address, sent):
+        client = ServerClient(f"http://me:se%40cret@{address}/v1/")
+        assert client.run(client.get("/version", lambda reply: reply["version"])) == "1"
+        assert sent == ["Basic " + b64encode(b"me:se@cret").decode()] and client.base_url == f"http://{address}"
+        client.close()
+        with pytest.raises(EngineUnreachable, match="leave one out") as refused:
+            ServerClient(f"http://me:secret@{address}", "key")
+    assert "secret" not in str(refused.value)
 
 
 def test_endless_nesting_is_a_bad_reply() -> None:

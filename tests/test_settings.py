@@ -61,7 +61,7 @@ def test_file_that_is_no_text(folder):
 
 
 @pytest.mark.parametrize(
-    "url", ["notaurl", "", "127.0.0.1:8000", "ftp://x", "http://", "http://x:y", "http://x:70000", "http://["]
+    "url", ["notaurl", "", "127.0.0.1:8000", "ftp://x", "http://", "http://x:y", "http://x:70000", "http://[", "http://a_b..c"]
 )
 def test_an_address_that_is_none(url):
     with pytest.raises(SettingsError, match="base_url: .* is no server address: give"):

@@ -21,7 +21,7 @@ BASE, ADAPTER = "base", "adapter"
 class StrictClient:
     """Refuses whatever it is asked."""
 
-    address = "http://toy"
+    base_url = "http://toy"
 
     def post(self, *_: object) -> None: ...
 

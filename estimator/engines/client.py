@@ -12,10 +12,10 @@ import atexit
 import concurrent.futures
 import itertools
 import threading
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import cache
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import httpx
@@ -28,6 +28,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from estimator.engines.address import read_address
 from estimator.engines.base import EngineUnreachable
 from estimator.engines.replies import BadReply, PassingFailure, checked, events, named_failures, read_by, shaped
 
@@ -55,9 +56,12 @@ class ServerClient:
         patience: float = 180.0,
         concurrency: int = 64,
     ) -> None:
-        self.base_url, self.address = _root(base_url)
+        try:
+            self.base_url, credentials = read_address(base_url)
+        except ValueError as error:
+            raise EngineUnreachable(f"--base-url: {error}") from None
         self.patience = patience
-        self._headers = _authorization(api_key)
+        self._headers = _authorization(api_key, credentials)
         self._room = asyncio.Semaphore(concurrency)
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS), pool=None)
         self._limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
@@ -75,7 +79,7 @@ class ServerClient:
         try:
             return future.result()
         except concurrent.futures.CancelledError:
-            raise EngineUnreachable(f"the connection to {self.address} was closed") from None
+            raise EngineUnreachable(f"the connection to {self.base_url} was closed") from None
         except BaseException:
             future.cancel()
             raise
@@ -85,7 +89,7 @@ class ServerClient:
         with self._gate:
             if self._closed:
                 work.close()
-                raise EngineUnreachable(f"the connection to {self.address} was closed")
+                raise EngineUnreachable(f"the connection to {self.base_url} was closed")
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
@@ -105,7 +109,7 @@ class ServerClient:
         """What ``read`` makes of the reply, as with ``post``."""
 
         async def once() -> Result:
-            with named_failures(self.address):
+            with named_failures(self.base_url):
                 return read_by(read, await self._http.get(self._url(path)))
 
         return await self._patiently(once, patience)
@@ -114,7 +118,7 @@ class ServerClient:
         """What ``read`` makes of the reply; a ``BadReply`` from it is tried again like any other failure that may pass."""
 
         async def once() -> Result:
-            with named_failures(self.address):
+            with named_failures(self.base_url):
                 return read_by(read, await self._http.post(self._url(path), json=body))
 
         return await self._patiently(once)
@@ -126,7 +130,7 @@ class ServerClient:
         is asked anew for each attempt."""
 
         async def once() -> Result:
-            with named_failures(self.address):
+            with named_failures(self.base_url):
                 async with self._http.stream("POST", self._url(path), json=body() | {"stream": True}) as response:
                     if response.is_error:
                         await response.aread()
@@ -160,7 +164,7 @@ class ServerClient:
         try:
             return made(headers=self._headers, timeout=self._timeout, limits=self._limits)
         except (ImportError, ValueError, httpx.InvalidURL) as error:
-            reason = f"{self.address} cannot be asked ({error})"
+            reason = f"{self.base_url} cannot be asked ({error})"
             raise EngineUnreachable(f"{reason}: check --base-url and the proxies that the environment names") from error
 
     async def _shut(self) -> None:
@@ -172,8 +176,13 @@ class ServerClient:
         await self._http.aclose()
 
 
-def _authorization(api_key: str | None) -> dict[str, str]:
+def _authorization(api_key: str | None, credentials: str | None) -> dict[str, str]:
+    """The header by a key, or by the user and password of an address. EngineUnreachable where there are both."""
     key = checked_key(api_key)
+    if key and credentials is not None:
+        raise EngineUnreachable("a key is set and --base-url names a user, and a request carries one of them: leave one out")
+    if credentials is not None:
+        return {"Authorization": f"Basic {b64encode(credentials.encode()).decode()}"}
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
@@ -193,17 +202,3 @@ def _wait(state: RetryCallState) -> float:
 
 def _error(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None else None
-
-
-def _root(base_url: str) -> tuple[str, str]:
-    """The address without ``/v1`` at its end, and as it may be shown, without a password in it. EngineUnreachable where it
-    is no address."""
-    try:
-        parts = urlsplit(base_url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket without its other one
-        usable = False
-    if not usable:
-        raise EngineUnreachable(f"{base_url!r} is no server address: give --base-url as http://HOST:PORT")
-    root = base_url.rstrip("/").removesuffix("/v1")
-    return root, root.replace(parts.netloc, parts.netloc.rpartition("@")[2], 1)
