@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -22,25 +23,29 @@ class CpuWorker:
     """An empty extension of vLLM's worker: importing this module is what it is for."""
 
 
-Groups = list[tuple[int, torch.Tensor]]
+Runs = list[tuple[int, slice]]
 
 
-def groups_of(indices: torch.Tensor) -> Groups:
-    """The adapters of a batch, each with the rows of its tokens; ``indices`` names every token's adapter, negative for the
-    base."""
-    return [(slot, (indices == slot).nonzero()[:, 0]) for slot in indices.unique().tolist() if slot >= 0]
+def runs_of(indices: torch.Tensor) -> Runs:
+    """The adapters of a batch's tokens, each with rows that lie together, as those of one score do; ``indices`` names every
+    token's adapter, negative for the base."""
+    slots, counts = (part.tolist() for part in indices.unique_consecutive(return_counts=True))
+    ends = list(accumulate(counts))
+    return [(slot, slice(end - n, end)) for slot, n, end in zip(slots, counts, ends, strict=True) if slot >= 0]
 
 
 def add_products(
-    output: torch.Tensor, inputs: torch.Tensor, down: Sequence[torch.Tensor], up: Sequence[torch.Tensor], groups: Groups
+    output: torch.Tensor, inputs: torch.Tensor, down: Sequence[torch.Tensor], up: Sequence[torch.Tensor], runs: Runs
 ) -> None:
     """``output[t] += B A inputs[t]`` with the matrices of each token's adapter. A layer that holds several has them side by
     side in its output's columns; ``down`` and ``up`` have the A and B of each, (adapters, 1, rank, width) and
     (adapters, 1, columns, rank)."""
-    for slot, rows in groups:
-        read = inputs[rows]
-        parts = [linear(linear(read, a[slot, 0]), b[slot, 0]) for a, b in zip(down, up, strict=True)]
-        output.index_add_(0, rows, torch.cat(parts, dim=1))
+    for slot, rows in runs:
+        read, begin = inputs[rows], 0
+        for a, b in zip(down, up, strict=True):
+            end = begin + b.shape[-2]
+            output[rows, begin:end].addmm_(linear(read, a[slot, 0]), b[slot, 0].T)  # where it lies: nothing is copied
+            begin = end
 
 
 def with_top(logprobs: torch.Tensor, wanted: Mapping[int, list[int]]) -> dict[int, list[int]]:
@@ -58,13 +63,13 @@ def install() -> None:
 
     def update_and_group(self: Any, *args: Any, **options: Any) -> None:
         update(self, *args, **options)
-        self.groups = groups_of(self.token_lora_indices)  # once a batch, not once a layer
+        self.runs = runs_of(self.token_lora_indices)  # once a batch, not once a layer
 
     def add_lora_linear(
         self: Any, y: torch.Tensor, x: torch.Tensor, a: Any, b: Any, scale: float, slices: Any, **_: Any
     ) -> None:
         assert scale == 1.0, "vLLM has the scale in B"
-        add_products(y, x, a, b, self.groups)
+        add_products(y, x, a, b, self.runs)
 
     _replace(wrapper, "update_metadata", update_and_group)
     _replace(wrapper, "add_lora_linear", add_lora_linear)
