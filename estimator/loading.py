@@ -110,8 +110,10 @@ def load(model: str = EMBEDDED, estimator: str | None = None, *, threads: int = 
     engine = local_engine(base, adapter, card, name=model, threads=threads, device=device)
     if prompt_hash(engine.tokenizer, card.technique) != card.prompt_hash:
         raise LoadError(f"the estimator at {adapter} was trained on another prompt form: train it again for this version")
-    scorer, warned = scorer_on(engine, card, adapter)
-    return Loaded(engine, scorer, model, str(estimator or "embedded"), hashes_of(model, estimator), warned, card.temperature)
+    scorer, warned = scorer_of(card, adapter)
+    return Loaded(
+        engine, scorer(engine), model, str(estimator or "embedded"), hashes_of(model, estimator), warned, card.temperature
+    )
 
 
 def hashes_of(model: str = EMBEDDED, estimator: str | None = None) -> dict[str, str]:
@@ -122,18 +124,19 @@ def hashes_of(model: str = EMBEDDED, estimator: str | None = None) -> dict[str, 
     return identity(card, model_hash(adapter), adapter)
 
 
-def scorer_on(engine: Any, card: Card, adapter: Path) -> tuple[Scorer, tuple[str, ...]]:
-    """The scorer of the estimator in ``adapter`` on an engine, and what a user should be warned of."""
+def scorer_of(card: Card, adapter: Path) -> tuple[Callable[[Any], Scorer], tuple[str, ...]]:
+    """What makes the scorer of the estimator in ``adapter`` on an engine, its files read once, and what a user should be warned
+    of."""
     from estimator.scorers.readout import readout_of
 
-    readout = readout_of(engine, card, adapter)
     if not (adapter / COMBINER).exists():
         from estimator.scorers.adapter import AdapterScorer
 
-        return AdapterScorer(engine, readout), (NOT_COMBINED.format(adapter),)
+        return lambda engine: AdapterScorer(engine, readout_of(engine, card, adapter)), (NOT_COMBINED.format(adapter),)
     from estimator.scorers.finece import CombinedScorer
 
-    return CombinedScorer(engine, read_combiner(adapter / COMBINER), readout), ()
+    combiner = read_combiner(adapter / COMBINER)
+    return lambda engine: CombinedScorer(engine, combiner, readout_of(engine, card, adapter)), ()
 
 
 def load_engine(model: str = EMBEDDED, *, threads: int = 1, device: str | None = None) -> tuple[Engine, dict[str, str]]:

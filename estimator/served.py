@@ -16,7 +16,7 @@ from estimator.calibration import read_combiner
 from estimator.engines.client import ServerClient
 from estimator.engines.vllm import VllmEngine
 from estimator.engines.vocabulary import Vocabulary, read_vocabulary
-from estimator.loading import EMBEDDED, Loaded, LoadError, base_dir, embedded_dir, read_card, scorer_on
+from estimator.loading import EMBEDDED, Loaded, LoadError, base_dir, embedded_dir, read_card, scorer_of
 
 FIRST_PATIENCE = 5.0  # seconds: a wrong address should say so soon
 NOT_COMPARED = "the weights of {} are not on this machine, so they were not compared with the estimator's card"
@@ -69,11 +69,13 @@ def load_served(client: ServerClient, model: str = EMBEDDED, estimator: str | No
     if engine.turns is not None:
         facts["scores"] = "in turns with generation"
 
+    scorer, more = scorer_of(card, files)
+    said = (*warned, *more)
+
     def loaded_on(engine: VllmEngine) -> Loaded:
-        scorer, more = scorer_on(engine, card, files)
         fork = lambda: loaded_on(engine.forked())  # noqa: E731
-        said = (*warned, *more)
-        return Loaded(engine, scorer, base.name, adapter.name, hashes, said, card.temperature, facts, fork, client.close)
+        of = (base.name, adapter.name, hashes, said, card.temperature, facts)
+        return Loaded(engine, scorer(engine), *of, fork, client.close)
 
     return loaded_on(engine)
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from urllib.request import getproxies
 
 import httpx
+import orjson
 from httpx_aiohttp import HttpxAiohttpClient
 from tenacity import (
     AsyncRetrying,
@@ -61,7 +62,7 @@ class ServerClient:
         except ValueError as error:
             raise EngineUnreachable(f"--base-url: {error}") from None
         self.patience = patience
-        self._headers = _authorization(api_key, credentials)
+        self._headers = {"Content-Type": "application/json"} | _authorization(api_key, credentials)
         self._room = asyncio.Semaphore(concurrency)
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS), pool=None)
         self._limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
@@ -119,7 +120,7 @@ class ServerClient:
 
         async def once() -> Result:
             with named_failures(self.base_url):
-                return read_by(read, await self._http.post(self._url(path), json=body))
+                return read_by(read, await self._http.post(self._url(path), content=orjson.dumps(body)))
 
         return await self._patiently(once)
 
@@ -131,7 +132,9 @@ class ServerClient:
 
         async def once() -> Result:
             with named_failures(self.base_url):
-                async with self._http.stream("POST", self._url(path), json=body() | {"stream": True}) as response:
+                async with self._http.stream(
+                    "POST", self._url(path), content=orjson.dumps(body() | {"stream": True})
+                ) as response:
                     if response.is_error:
                         await response.aread()
                     with shaped():
