@@ -18,7 +18,7 @@ test: $(READY) $(SERVER_READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
 
 evidence: $(READY)
 	$(BIN)/python -m tests.benchmarks.evidence --data ../shared/data

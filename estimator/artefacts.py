@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from estimator.calibration import read_combiner
 from estimator.prompts import CONFIDENCE_REQUEST, INSTRUCTION, prompt_ids
 
 CARD = "finece.json"
@@ -64,9 +65,7 @@ def prompt_hash(tokenizer: Any, technique: Technique = "soft") -> str:
 
 
 def identity(card: Card, adapter_hash: str, adapter: Path) -> dict[str, str]:
-    """The hashes of an estimator whose card and combination lie in ``adapter``."""
+    """The hashes of an estimator whose card and combination lie in ``adapter``; CombinerError for one that cannot be read."""
     known = {"base": card.base_hash, "adapter": adapter_hash, "prompt": card.prompt_hash}
     fitted = adapter / COMBINER
-    return known | (
-        {"combination": hashlib.blake2b(fitted.read_bytes(), digest_size=8).hexdigest()} if fitted.is_file() else {}
-    )
+    return known | ({"combination": read_combiner(fitted).identity()} if fitted.is_file() else {})

@@ -5,6 +5,8 @@ Fitted on a split of their own (``training.combine``); here they are only applie
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -88,23 +90,59 @@ class Terms:
         return np.concatenate([z, hinges, z[..., self._modifying] * z[..., self._modified]], -1)
 
 
-class Combiner(BaseModel):
-    """The shipped score's fitted part: by state ``combined`` from the adapter's reading and the signals, and ``signals`` from
-    the signals alone; by stage ``mass``, how much of the adapter's distribution an interval has to take in to hold 80 % (less
-    than 80 % where that distribution is wider than it need be). ``opinions``, by how many other answers a complete one is held
-    against (``estimator.opinions``); empty where none were fitted. The hashes name what it was fitted on."""
+class Mass(BaseModel):
+    """How much of the adapter's distribution, shifted to the confidence, an interval takes in: ``sigmoid(weights . inputs)``
+    (``mass_inputs``). One mass for all would hold too much near certainty, where the chance of success often is exactly 0 or
+    1, and too little between."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: int = 1
+    weights: tuple[float, float, float, float]
+
+    @classmethod
+    def constant(cls, mass: float) -> Mass:
+        """The same ``mass``, in (0, 1), wherever it is asked for."""
+        return cls(weights=(float(to_logit(np.array(mass))), 0.0, 0.0, 0.0))
+
+    def __call__(self, value: float, free: NDArray[np.float64]) -> float:
+        total = mass_inputs(value, free) @ np.array(self.weights)
+        return float(1 / (1 + np.exp(-np.clip(total, -30, 30))))
+
+
+def mass_inputs(value: float, free: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a ``Mass`` reads: ``(1, u, u^2)`` of ``u = 4 v (1 - v)``, which is 0 where the confidence v is certain and 1 at one
+    half, and how many of the question's numbers (3 at most) the answer has not come to, by its signals ``free`` (empty where
+    nothing is written): while there are any, more can still go either way."""
+    u = 4 * value * (1 - value)
+    return np.array([1.0, u, u**2, min(free[_UNUSED], _MOST_UNUSED) if free.size else 0.0])
+
+
+_UNUSED, _MOST_UNUSED = SIGNALS.index("unused_numbers"), 3.0
+
+
+class Combiner(BaseModel):
+    """The shipped score's fitted part: by state ``combined`` from the adapter's reading and the signals, and ``signals`` from
+    the signals alone; by stage ``mass``, how much of the adapter's distribution an interval has to take in to hold 80 %.
+    ``opinions``, by how many other answers a complete one is held against (``estimator.opinions``); empty where none were
+    fitted. The hashes name what it was fitted on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = 2
     base_hash: str
     adapter_hash: str
     data_hash: str
     seed: int
     combined: dict[str, Logistic]
     signals: dict[str, Logistic]
-    mass: dict[str, float]
+    mass: dict[str, Mass]
     opinions: dict[int, Logistic] = {}
+
+    def identity(self) -> str:
+        """Hash of all that confidences depend on. The masses are not among it: whoever acts on confidences, as a tuned
+        threshold does, is not touched by how wide the intervals around them are."""
+        decides = self.model_dump(mode="json", exclude={"schema_version", "mass"})
+        return hashlib.blake2b(json.dumps(decides, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def read_combiner(path: Path) -> Combiner:

@@ -59,6 +59,12 @@ def interval(levels: NDArray[np.float64], mass: float = 0.8) -> tuple[float, flo
     return (0.0 if low < edges[1] else float(low)), (1.0 if high > edges[-2] else float(high))
 
 
+def interval_around(levels: NDArray[np.float64], value: float, mass: float) -> tuple[float, float]:
+    """The interval of the distribution shifted to the mean ``value`` (``tilt``), with the value itself always in it."""
+    low, high = interval(tilt(levels, value), mass)
+    return min(low, value), max(high, value)
+
+
 def _normalise(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
     weights = np.exp(log_weights - log_weights.max())
     return weights / weights.sum()

@@ -20,7 +20,16 @@ settings.load_profile("steady")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models are slower on two threads, and much slower beside other work
 pytest_plugins = ["tests.vllm_server"]
+# Files whose tests ask the session's vLLM server; one process runs them all, so that there is one server.
+ASKS_SERVER = ("test_vllm", "test_engine_contract", "test_writing_ahead")
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What stays in one of the processes that share the tests out (pytest-xdist): a file, whose fixtures are made once, and all
+    that asks the server."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("server" if item.path.name.startswith(ASKS_SERVER) else item.path.name))
 
 
 @pytest.fixture(scope="session", autouse=True)

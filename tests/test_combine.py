@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from estimator.calibration import Combiner, CombinerError, Logistic, Terms, adapter_inputs, read_combiner, stage_of
-from estimator.levels import LEVEL_VALUES, interval, tilt
+from estimator.calibration import Combiner, CombinerError, Logistic, Mass, Terms, adapter_inputs, read_combiner, stage_of
+from estimator.levels import LEVEL_VALUES, interval_around, tilt
 from estimator.metrics import auroc, ece
 from estimator.signals import SIGNALS
 from training.combine import Reading, fit
+
+NOTHING = np.zeros(len(SIGNALS))
 
 
 def readings(count: int, seed: int) -> list[Reading]:
@@ -85,36 +88,74 @@ def test_what_differs_between_engines_is_no_edge() -> None:
     np.testing.assert_allclose(model(x - 1e-5), model(x), atol=1e-3)
 
 
+def held(fitted: Combiner, rows: list[Reading], mass: Callable[[Reading, float], float]) -> list[bool]:
+    """Whether each row's interval of that mass around its confidence holds its share."""
+    read = zip(rows, applied(fitted, rows).tolist(), strict=True)
+    ends = [(r.correct / r.k, interval_around(r.levels, v, mass(r, v))) for r, v in read]
+    return [low <= share <= high for share, (low, high) in ends]
+
+
+def own_mass(fitted: Combiner) -> Callable[[Reading, float], float]:
+    return lambda row, value: fitted.mass[stage_of(row.state, row.signals)](value, row.signals)
+
+
+def inside(levels: np.ndarray, segments: int, chance: float, rng: np.random.Generator) -> Reading:
+    free = np.zeros(len(SIGNALS))
+    free[SIGNALS.index("num_segments")] = segments
+    return Reading("partial", levels, free, int(rng.binomial(4096, chance)), 4096)
+
+
 def test_an_interval_holds_the_chance_as_often_as_it_says_where_the_adapter_is_vaguer_than_it_need_be() -> None:
     """In the first paragraph as in later ones, where it knows better and says so no more clearly."""
-    noise = {"first": 0.1, "later": 0.03}
+    noise = {1: 0.1, 2: 0.03}
 
-    def vague(count: int, seed: int) -> tuple[list[Reading], list[float]]:
+    def vague(count: int, seed: int) -> list[Reading]:
         rng = np.random.default_rng(seed)
-        chances, rows = rng.uniform(0.2, 0.8, count), []
-        shape = np.array([1, 2, 4, 8, 16, 16, 8, 4, 2, 1]) / 62
-        for i, chance in enumerate(chances):
-            free = np.zeros(len(SIGNALS))
-            free[SIGNALS.index("num_segments")] = 1 + i % 2
-            levels = tilt(shape, float(np.clip(chance + rng.normal(scale=noise[stage_of("partial", free)]), 0.05, 0.95)))
-            rows.append(Reading("partial", levels, free, int(rng.binomial(4096, chance)), 4096))
-        return rows, chances.tolist()
+        shape, rows = np.array([1, 2, 4, 8, 16, 16, 8, 4, 2, 1]) / 62, []
+        for i, chance in enumerate(rng.uniform(0.2, 0.8, count)):
+            segments = 1 + i % 2
+            read = float(np.clip(chance + rng.normal(scale=noise[segments]), 0.05, 0.95))
+            rows.append(inside(tilt(shape, read), segments, chance, rng))
+        return rows
 
-    fitted = fit(vague(1200, 0)[0], base_hash="b", adapter_hash="a", data_hash="d", seed=0)
-    rows, chances = vague(1200, 1)
-    read = list(zip(rows, applied(fitted, rows), chances, strict=True))
-
-    def held(stage: str, mass: float) -> float:
-        intervals = [(interval(tilt(r.levels, v), mass), c) for r, v, c in read if stage_of(r.state, r.signals) == stage]
-        return float(np.mean([low <= chance <= high for (low, high), chance in intervals]))
-
-    assert fitted.mass["later"] < fitted.mass["first"] < 0.8
-    for stage in noise:
-        assert held(stage, 0.8) > 0.9 and 0.7 <= held(stage, fitted.mass[stage]) <= 0.9
-    assert held("later", fitted.mass["first"]) > 0.9  # one mass for both would not do
-    few_first = [r for i, r in enumerate(vague(1200, 0)[0]) if i % 2 or i < 60]
+    fitted = fit(vague(1200, 0), base_hash="b", adapter_hash="a", data_hash="d", seed=0)
+    assert fitted.mass["later"](0.5, NOTHING) < fitted.mass["first"](0.5, NOTHING) < 0.8
+    for first in (True, False):
+        rows = vague(1200, 1)[0 if first else 1 :: 2]
+        assert np.mean(held(fitted, rows, lambda *_: 0.8)) > 0.9 and 0.7 <= np.mean(held(fitted, rows, own_mass(fitted))) <= 0.9
+    later = vague(1200, 1)[1::2]
+    assert np.mean(held(fitted, later, lambda r, v: fitted.mass["first"](v, r.signals))) > 0.9  # one mass for both would not do
+    few_first = [r for i, r in enumerate(vague(1200, 0)) if i % 2 or i < 60]
     both = fit(few_first, base_hash="b", adapter_hash="a", data_hash="d", seed=0).mass
-    assert both["first"] < 0.6 and both["complete"] == both["question"] == 0.8, "too few take the mass of all inside an answer"
+    assert both["first"](0.5, NOTHING) < 0.6, "too few take the mass of all inside an answer"
+    assert both["complete"] == both["question"] == Mass.constant(0.8) and Mass.constant(0.8)(0.3, NOTHING) == pytest.approx(0.8)
+
+
+def test_an_interval_holds_the_chance_between_as_often_as_near_certainty() -> None:
+    """Half of the answers are lost for certain; the others' chance is far from what the adapter reads. One mass for all would
+    hold the first always and the others half the time."""
+
+    def half_lost(count: int, seed: int) -> list[Reading]:
+        rng, rows = np.random.default_rng(seed), []
+        for i in range(count):
+            read = 0.03 if i % 2 else rng.uniform(0.3, 0.7)
+            chance = 0.0 if i % 2 else float(np.clip(read + rng.normal(scale=0.2), 0.05, 0.95))
+            rows.append(
+                inside(tilt(np.full(len(LEVEL_VALUES), 0.1) * np.exp(-((LEVEL_VALUES - read) ** 2) * 30), read), 2, chance, rng)
+            )
+        return rows
+
+    fitted = fit(half_lost(1200, 0), base_hash="b", adapter_hash="a", data_hash="d", seed=0)
+    rows = half_lost(1200, 1)
+    assert all(held(fitted, rows[1::2], own_mass(fitted))) and 0.7 <= np.mean(held(fitted, rows[::2], own_mass(fitted))) <= 0.9
+    assert fitted.mass["later"](0.5, NOTHING) > 0.8 > fitted.mass["later"](0.02, NOTHING)
+
+
+def test_how_wide_intervals_are_is_no_part_of_what_identifies_a_combination(combiner: Combiner) -> None:
+    wider = combiner.model_copy(update={"mass": {stage: Mass.constant(0.9) for stage in combiner.mass}})
+    other = combiner.model_copy(update={"signals": {}})
+    assert wider.identity() == combiner.identity() != other.identity()
+    assert Combiner.model_validate_json(combiner.model_dump_json(indent=1)).identity() == combiner.identity()
 
 
 def test_no_input_runs_away() -> None:
@@ -133,7 +174,11 @@ def test_a_combination_of_other_inputs_is_refused(combiner: Combiner, tmp_path: 
     path = tmp_path / "combiner.json"
     path.write_text(combiner.model_dump_json())
     assert read_combiner(path) == combiner
-    path.write_text(combiner.model_copy(update={"mass": {"question": 0.8, "partial": 0.6, "complete": 0.8}}).model_dump_json())
+    path.write_text(
+        combiner.model_copy(
+            update={"mass": dict.fromkeys(("question", "partial", "complete"), Mass.constant(0.8))}
+        ).model_dump_json()
+    )
     with pytest.raises(CombinerError, match="nothing fitted for first, later: fit it again"):
         read_combiner(path)
     path.write_text(combiner.model_dump_json().replace('"log_prompt_tokens"', '"mood"'))

@@ -13,7 +13,7 @@ from estimator.artefacts import COMBINER
 from estimator.calibration import read_combiner
 from estimator.loading import embedded_dir, local_engine
 from training import embedded, pretrain
-from training.embedded import Amounts, fit_rows, hold_out_items, weigh_opinions
+from training.embedded import Amounts, fit_intervals, fit_rows, hold_out_items, weigh_opinions
 from training.labels import HELD_OUT, TRAIN, Labelled
 from training.questions import questions, unanswerable
 
@@ -79,3 +79,12 @@ def test_weights_of_second_opinions_are_put_beside_the_combination_and_change_no
     after = read_combiner(adapter / COMBINER)
     assert set(after.opinions) == {1, 2} != set(before.opinions)
     assert after.model_copy(update={"opinions": before.opinions}) == before
+
+
+def test_intervals_are_fitted_anew_and_confidences_stay(tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    shutil.copytree(embedded_dir() / "adapter", adapter)
+    before = read_combiner(adapter / COMBINER)
+    fit_intervals(embedded_dir() / "base", adapter, Amounts(intervals=8))
+    after = read_combiner(adapter / COMBINER)
+    assert after.identity() == before.identity() and after.mass["later"] != before.mass["later"]

@@ -68,16 +68,17 @@ def test_the_combined_score_ranks_nearly_as_the_oracle(report: dict[str, Any], p
     assert row(report, method="combined", **facts)["auroc"] >= 0.90 * row(report, method="oracle", **facts)["auroc"]
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "question",
-        "first",
-        pytest.param("penultimate", marks=pytest.mark.xfail(strict=True, reason="measured: 90.3 %, too wide by .3")),
-    ],
-)
-def test_the_interval_holds_the_oracle_as_often_as_it_says(report: dict[str, Any], place: str) -> None:
-    assert 0.70 <= report["intervals"][place] <= 0.90
+TOO_WIDE = pytest.mark.xfail(strict=True, reason="measured: 93 %; near certainty the share often is exactly 0 or 1")
+
+
+@pytest.mark.parametrize("of", ["all", "between"])
+@pytest.mark.parametrize("place", PLACES[:3])
+def test_the_interval_holds_the_oracle_as_often_as_it_says(
+    report: dict[str, Any], place: str, of: str, request: pytest.FixtureRequest
+) -> None:
+    if (place, of) == ("penultimate", "all"):
+        request.applymarker(TOO_WIDE)
+    assert 0.70 <= report["intervals"][place][of] <= 0.90
 
 
 def test_it_is_not_sure_of_what_it_cannot_do(report: dict[str, Any]) -> None:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, QuantileRegressor
 
-from estimator.calibration import BOUND, STAGES, Combiner, Logistic, Terms, adapter_inputs, inputs_of, stage_of
+from estimator.calibration import (
+    BOUND,
+    STAGES,
+    Combiner,
+    Logistic,
+    Mass,
+    Terms,
+    adapter_inputs,
+    inputs_of,
+    mass_inputs,
+    stage_of,
+    to_logit,
+)
 from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
-from estimator.levels import interval, tilt
+from estimator.levels import interval_around
 from estimator.pieces import Pieces
 from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import SIGNALS, STATES, signals, state_of
@@ -20,6 +33,7 @@ from estimator.types import Answer
 from training.labelling import DEFAULT_SAMPLING, Groups, Sampled, complete
 
 PRECISE, FEWEST_PRECISE = 32, 50  # samples behind a share, and shares, from which on a mass is fitted
+MASSES = (*np.linspace(0.02, 0.98, 49).tolist(), 0.99, 0.999)  # that an interval may take in
 HELD = 0.8  # how often an interval is to hold the chance of success
 MODIFIERS = ("adapter_logit", "mean_logprob", "num_segments", "log_tokens", "log_prompt_tokens")
 KNOTS = (0.25, 0.5, 0.75)  # quantiles of an input at which what it says may bend
@@ -90,29 +104,42 @@ def prefixes(sampled: Sequence[Sampled]) -> list[tuple[Answer, int, int]]:
 
 def fit(readings: Sequence[Reading], *, base_hash: str, adapter_hash: str, data_hash: str, seed: int) -> Combiner:
     combined, alone = {}, {}
-    valued: dict[str, list[tuple[Reading, float]]] = {stage: [] for stage in STAGES}
     for state in STATES:
         mine = [r for r in readings if r.state == state]
         if len(mine) < FEWEST:
             combined[state] = _reading_alone(state)
             continue
-        both = np.array([np.concatenate([adapter_inputs(r.levels), r.signals]) for r in mine])
-        combined[state] = _logistic(inputs_of(state), both, mine)
+        combined[state] = _logistic(inputs_of(state), _both(mine), mine)
         if state != "question":
             alone[state] = _logistic(SIGNALS, np.array([r.signals for r in mine]), mine)
-        for row, value in zip(mine, combined[state](both), strict=True):
-            valued[stage_of(state, row.signals)].append((row, value))
-    inside = _fit_mass(valued["first"] + valued["later"])
-    of_state = {"first": inside, "later": inside}  # where there are too few of one of them alone
-    return Combiner(
+    fitted = Combiner(
         base_hash=base_hash,
         adapter_hash=adapter_hash,
         data_hash=data_hash,
         seed=seed,
         combined=combined,
         signals=alone,
-        mass={stage: _fit_mass(rows) or of_state.get(stage) or HELD for stage, rows in valued.items()},
+        mass={},
     )
+    return with_intervals(fitted, readings)
+
+
+def with_intervals(fitted: Combiner, readings: Sequence[Reading]) -> Combiner:
+    """The same combination with masses fitted on ``readings``: its confidences stay what they are."""
+    valued: dict[str, list[tuple[Reading, float]]] = {stage: [] for stage in STAGES}
+    for state in STATES:
+        mine = [r for r in readings if r.state == state]
+        values = fitted.combined[state](_both(mine)).tolist() if mine else []
+        for row, value in zip(mine, values, strict=True):
+            valued[stage_of(state, row.signals)].append((row, value))
+    inside = _fit_mass(valued["first"] + valued["later"])
+    of_state = {"first": inside, "later": inside}  # where there are too few of one of them alone
+    mass = {stage: _fit_mass(rows) or of_state.get(stage) or Mass.constant(HELD) for stage, rows in valued.items()}
+    return fitted.model_copy(update={"mass": mass})
+
+
+def _both(rows: Sequence[Reading]) -> NDArray[np.float64]:
+    return np.array([np.concatenate([adapter_inputs(r.levels), r.signals]) for r in rows])
 
 
 def _reading_alone(state: str) -> Logistic:
@@ -148,19 +175,26 @@ def _logistic(names: Sequence[str], x: NDArray[np.float64], rows: Sequence[Readi
     )
 
 
-def _fit_mass(rows: Sequence[tuple[Reading, float]]) -> float | None:
-    """The mass of the adapter's distribution whose intervals hold the Monte Carlo shares (of ``PRECISE`` samples or more, so
-    that their own noise is small) in ``HELD`` of cases as nearly as a mass can; None where there are too few of them."""
+def _fit_mass(rows: Sequence[tuple[Reading, float]]) -> Mass | None:
+    """The mass with which intervals hold the Monte Carlo shares (of ``PRECISE`` samples or more, so that their own noise is
+    small) in ``HELD`` of cases, whatever the confidence: the ``HELD`` quantile of the masses that just hold each share, by
+    linear quantile regression of their logits (conformalised quantiles, Romano et al. 2019, without their correction for few
+    rows). None where there are too few shares."""
     known = [(r, v) for r, v in rows if r.k >= PRECISE]
     if len(known) < FEWEST_PRECISE:
         return None
+    needed = to_logit(np.array([_needed(r, v) for r, v in known]))
+    inputs = np.array([mass_inputs(v, r.signals) for r, v in known])
+    fitted = QuantileRegressor(quantile=HELD, alpha=0, fit_intercept=False).fit(inputs, needed)
+    return Mass.model_validate({"weights": fitted.coef_.tolist()})
 
-    def miss(mass: float) -> float:
-        return abs(float(np.mean([_holds(r, v, mass) for r, v in known])) - HELD)
 
-    return float(min(np.linspace(0.1, 0.98, 45), key=miss))
+def _needed(row: Reading, value: float) -> float:
+    """The least of ``MASSES`` whose interval holds the row's share (larger ones hold it too); the largest where none does."""
+    share = row.correct / row.k
 
+    def holds(mass: float) -> bool:
+        low, high = interval_around(row.levels, value, mass)
+        return low <= share <= high
 
-def _holds(row: Reading, value: float, mass: float) -> bool:
-    low, high = interval(tilt(row.levels, value), mass)
-    return low <= row.correct / row.k <= high
+    return MASSES[min(bisect_left(MASSES, True, key=holds), len(MASSES) - 1)]

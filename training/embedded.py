@@ -1,7 +1,8 @@
 """How the shipped estimator was made: one command a stage, seeded, each stage reading what the one before left.
 
 ``python -m training.pretrain --out runs/base`` makes the base; then ``python -m training.embedded labels adapter combine
-opinions --base runs/base --runs runs`` makes labels, adapter, combination and the weights of second opinions.
+intervals opinions --base runs/base --runs runs`` makes labels, adapter, combination, its intervals and the weights of second
+opinions.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from estimator.engines.local import LocalEngine
 from estimator.loading import local_engine, read_card
 from estimator.scorers.finece import CombinedScorer
 from estimator.types import Answer, Question
-from training.combine import fit, labelled_prefixes, prefixes, read
+from training.combine import fit, labelled_prefixes, prefixes, read, with_intervals
 from training.datasets import read_questions
 from training.finetune import finetune
 from training.labelling import Sampled, monte_carlo_labels, off_policy_labels, one_sample_labels, sample_answers
@@ -32,6 +33,7 @@ from training.opinions import fit_opinions, hear
 from training.questions import KINDS, item_of, questions, unanswerable
 from training.recipe import FinetuneRecipe
 
+STAGES = ("labels", "adapter", "combine", "intervals", "opinions", "install", "questions")
 LABELS = "labels.parquet"
 HELD_OUT_SHARE = 0.03
 RECIPE = FinetuneRecipe(epochs=1.7, tokens_per_step=5_000, every=250, patience=20)  # see LOG.md
@@ -45,7 +47,9 @@ class Amounts:
     ``monte_carlo``: questions for Algorithm 1 with its k, m, T; ``fit``: questions of the combination's split, with
     ``fit_answers`` each, ``fit_oracle`` of their prefixes with ``oracle_k`` fresh samples, and ``fit_unanswerable`` questions
     that it cannot answer, and as many of GSM8K, of which it solves few, with ``fit_gsm8k_answers`` each, the further ones as
-    complete answers alone: there it is decided what is given out, and a wrong answer costs most; ``most_opinions``: that an
+    complete answers alone: there it is decided what is given out, and a wrong answer costs most; ``intervals``: questions of
+    each kind of that split with one answer each, all of whose prefixes are labelled with ``intervals_k`` fresh samples (nothing
+    but intervals is fitted on these); ``most_opinions``: that an
     answer can be held against; ``choosing``: questions of each kind, of the combination's split, to choose the start policy
     on, and ``tuning``: of the policy's own, to tune it on, drawn with seeds of their own."""
 
@@ -66,6 +70,9 @@ class Amounts:
     oracle_k: int = 64
     fit_unanswerable: int = 300
     fit_gsm8k_answers: int = 24
+    intervals: int = 250
+    intervals_k: int = 32
+    intervals_seed: int = 301
     most_opinions: int = 4
     choosing: int = 200
     choosing_seed: int = 44
@@ -169,6 +176,19 @@ def combine(base: Path, adapter: Path, amounts: Amounts, gsm8k: Path | None) -> 
     (adapter / COMBINER).write_text(combiner.model_dump_json(indent=1) + "\n")
 
 
+def fit_intervals(base: Path, adapter: Path, amounts: Amounts) -> None:
+    """Fit how wide the combination's intervals are, and put it in its place: confidences stay what they are."""
+    combiner = read_combiner(adapter / COMBINER)
+    engine = local_engine(base, adapter, read_card(adapter), name="embedded", threads=2)
+    seed = amounts.intervals_seed
+    asked = [q for kind in KINDS for q in questions(kind, "fit", amounts.intervals, seed)]
+    answered = sample_answers(engine, asked, 1, seed)
+    every = sum(len(s.answer.segments) for group in answered for s in group)
+    rows = labelled_prefixes(engine, answered, oracle=every, oracle_k=amounts.intervals_k, seed=seed)
+    shares = [row for row in rows if row[2] == amounts.intervals_k]
+    (adapter / COMBINER).write_text(with_intervals(combiner, read(engine, shares)).model_dump_json(indent=1) + "\n")
+
+
 def weigh_opinions(base: Path, adapter: Path, amounts: Amounts) -> None:
     """Fit how second opinions count, on fresh answers to questions of the combination's split, and put it beside the
     combination."""
@@ -183,7 +203,7 @@ def weigh_opinions(base: Path, adapter: Path, amounts: Amounts) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stages", nargs="+", choices=("labels", "adapter", "combine", "opinions", "install", "questions"))
+    parser.add_argument("stages", nargs="+", choices=STAGES)
     parser.add_argument("--base", type=Path, default=Path("runs/base"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--out", type=Path, default=Path("estimator/embedded"))
@@ -205,6 +225,8 @@ def main() -> None:
             finetune(args.base, read_labels(labels), adapter, RECIPE)
         elif stage == "combine":
             combine(args.base, adapter, amounts, args.gsm8k)
+        elif stage == "intervals":
+            fit_intervals(args.base, adapter, amounts)
         elif stage == "opinions":
             weigh_opinions(args.base, adapter, amounts)
         elif stage == "questions":

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from estimator.calibration import Combiner, Logistic, adapter_inputs, stage_of
 from estimator.claims import without_claims
 from estimator.engines.base import Engine
-from estimator.levels import interval, mean, tilt
+from estimator.levels import interval_around, mean
 from estimator.pieces import Pieces
 from estimator.positions import Position, recut
 from estimator.scorers.readout import OneToken, Readout
@@ -53,5 +53,5 @@ class CombinedScorer:
         parts = {"adapter": float(mean(levels))}
         if state in self.combiner.signals:
             parts["signals"] = float(self.combiner.signals[state](free))
-        low, high = interval(tilt(levels, value), self.combiner.mass[stage_of(state, free)])
-        return Confidence(value, min(low, value), max(high, value), parts)
+        mass = self.combiner.mass[stage_of(state, free)]
+        return Confidence(value, *interval_around(levels, value, mass(value, free)), parts)

@@ -32,6 +32,7 @@ from training.questions import KINDS, UNANSWERABLE, item_of, unanswerable
 
 ORACLE_SAMPLES = 64
 PLACES = ("question", "first", "penultimate", "complete")
+BETWEEN = (0.2, 0.8)  # confidences far from certain
 SEEDS = (84, 85)  # of the questions; scores were looked at with each alone before, see LOG.md
 SEED = SEEDS[-1]
 DATA_FILES = ("singleop.jsonl", "multiarith.jsonl", "gsm8k_test.jsonl")
@@ -117,12 +118,18 @@ def _position_row(kind: str, place: str, method: str, rows: Sequence[Scored], va
     }
 
 
-def interval_cover(scored: Sequence[Scored]) -> dict[str, float]:
-    """How often the 80 % interval holds the oracle's share, by place (a complete answer has no share to hold)."""
+def interval_cover(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
+    """By place how often the 80 % interval holds the oracle's share (a complete answer has no share to hold), and how wide it
+    is: of ``all``, and of those ``BETWEEN``, since near certainty the share often is exactly 0 or 1, which is easily held."""
     out = {}
     for place in PLACES[:3]:
         rows = [r for r in scored if r.place == place]
-        out[place] = float(np.mean([r.confidence.low <= r.oracle <= r.confidence.high for r in rows]))
+        between = [r for r in rows if BETWEEN[0] <= r.confidence.value <= BETWEEN[1]]
+        out[place] = {"between_n": len(between)}
+        for name, some in (("all", rows), ("between", between)):
+            ends = [(r.confidence.low, r.confidence.high, r.oracle) for r in some]
+            out[place][name] = float(np.mean([low <= share <= high for low, high, share in ends]))
+            out[place][f"{name}_width"] = float(np.mean([high - low for low, high, _ in ends]))
     return out
 
 

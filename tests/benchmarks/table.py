@@ -102,8 +102,9 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
     yield f"| of these, wrong with confidence above 0.8 | {100 * hard['wrong_above']:.2f} % | {evidence} |"
     scores = ", ".join(f"{kind} {mean:.2f}" for kind, mean in report["unanswerable"].items())
     yield f"| mean score of questions that have no answer, before anything is written | {scores} | {evidence} |"
-    held = ", ".join(f"{place} {100 * share:.0f} %" for place, share in cover.items())
-    yield f"| the 80 % interval holds the oracle's value | {held} | {evidence} |"
+    for name, which in (("all", ""), ("between", " where the confidence lies between 0.2 and 0.8")):
+        held = ", ".join(f"{place} {100 * c[name]:.0f} % (width {c[f'{name}_width']:.2f})" for place, c in cover.items())
+        yield f"| the 80 % interval holds the oracle's value{which} | {held} | {evidence} |"
     yield (
         f"| drift: mean change of confidence, question to complete answer | {drift['mean']:+.3f} "
         f"({drift['low']:+.3f} to {drift['high']:+.3f}) | {evidence} |"
