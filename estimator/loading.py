@@ -20,11 +20,11 @@ from estimator.artefacts import CARD, COMBINER, POLICY, Card, identity, model_ha
 from estimator.calibration import Combiner, CombinerError, read_combiner
 from estimator.engines.base import Engine
 from estimator.scorers.base import Scorer
+from estimator.scorers.of_files import scorer_of
 
 EMBEDDED = "embedded"
 WEIGHTS = ("*.safetensors",)
 SMALL = 50_000_000  # parameters: below, memory is cheaper than many small products
-NOT_COMBINED = "{} has no fitted combination, so scores are the adapter's alone: controller train --combine fits one"
 
 
 class LoadError(ValueError):
@@ -122,21 +122,6 @@ def hashes_of(model: str = EMBEDDED, estimator: str | None = None) -> dict[str, 
     adapter = adapter_dir(model, estimator)
     card = read_card(adapter)
     return identity(card, model_hash(adapter), adapter)
-
-
-def scorer_of(card: Card, adapter: Path) -> tuple[Callable[[Any], Scorer], tuple[str, ...]]:
-    """What makes the scorer of the estimator in ``adapter`` on an engine, its files read once, and what a user should be warned
-    of."""
-    from estimator.scorers.readout import readout_of
-
-    if not (adapter / COMBINER).exists():
-        from estimator.scorers.adapter import AdapterScorer
-
-        return lambda engine: AdapterScorer(engine, readout_of(engine, card, adapter)), (NOT_COMBINED.format(adapter),)
-    from estimator.scorers.finece import CombinedScorer
-
-    combiner = read_combiner(adapter / COMBINER)
-    return lambda engine: CombinedScorer(engine, combiner, readout_of(engine, card, adapter)), ()
 
 
 def load_engine(model: str = EMBEDDED, *, threads: int = 1, device: str | None = None) -> tuple[Engine, dict[str, str]]:

@@ -16,7 +16,8 @@ from estimator.calibration import read_combiner
 from estimator.engines.client import ServerClient
 from estimator.engines.vllm import VllmEngine
 from estimator.engines.vocabulary import Vocabulary, read_vocabulary
-from estimator.loading import EMBEDDED, Loaded, LoadError, base_dir, embedded_dir, read_card, scorer_of
+from estimator.loading import EMBEDDED, Loaded, LoadError, base_dir, embedded_dir, read_card
+from estimator.scorers.of_files import scorer_of
 
 FIRST_PATIENCE = 5.0  # seconds: a wrong address should say so soon
 NOT_COMPARED = "the weights of {} are not on this machine, so they were not compared with the estimator's card"

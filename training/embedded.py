@@ -49,9 +49,9 @@ class Amounts:
     that it cannot answer, and as many of GSM8K, of which it solves few, with ``fit_gsm8k_answers`` each, the further ones as
     complete answers alone: there it is decided what is given out, and a wrong answer costs most; ``intervals``: questions of
     each kind of that split with one answer each, all of whose prefixes are labelled with ``intervals_k`` fresh samples (nothing
-    but intervals is fitted on these); ``most_opinions``: that an
-    answer can be held against; ``choosing``: questions of each kind, of the combination's split, to choose the start policy
-    on, and ``tuning``: of the policy's own, to tune it on, drawn with seeds of their own."""
+    but intervals is fitted on these); ``most_opinions``: that an answer can be held against; ``choosing``: questions of each
+    kind, of the combination's split, to choose the start policy on, and ``tuning``: of the policy's own, to tune it on.
+    ``intervals``, ``choosing`` and ``tuning`` are drawn with seeds of their own."""
 
     sampled: tuple[tuple[int, int], ...] = ((17_000, 2), (5_400, 4), (9_000, 3))
     more: tuple[tuple[int, int], ...] = ((30_000, 2), (5_400, 2), (9_000, 2))

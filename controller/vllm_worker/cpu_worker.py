@@ -1,9 +1,9 @@
 """What ``controller serve`` loads into the worker of a CPU server (``--worker-extension-cls``), for two faults of vLLM there.
 
-Its LoRA copies an adapter's matrices for every token, which costs a small model ten times its forward pass: here the tokens
-of a batch that belong to one adapter are found once and multiplied together, and tokens of the base are not touched. And as
-soon as one request of a batch asks for ``logprob_token_ids`` (a score does) the others lose their highest log-probabilities:
-here they keep them. The module stands alone: it runs in the environment of vLLM, where this project is not installed.
+Its LoRA copies an adapter's matrices for every token, which costs a small model ten times its forward pass: here tokens of an
+adapter that lie together are found once a batch and multiplied as one, and tokens of the base are not touched. And as soon as
+one request of a batch asks for ``logprob_token_ids`` (a score does) the others lose their highest log-probabilities: here they
+keep them. The module stands alone: it runs in the environment of vLLM, where this project is not installed.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def install() -> None:
     wrapper = importlib.import_module("vllm.lora.punica_wrapper.punica_cpu").PunicaWrapperCPU
     update: Any = getattr(wrapper, "update_metadata", None)
 
-    def update_and_group(self: Any, *args: Any, **options: Any) -> None:
+    def update_and_find(self: Any, *args: Any, **options: Any) -> None:
         update(self, *args, **options)
         self.runs = runs_of(self.token_lora_indices)  # once a batch, not once a layer
 
@@ -71,7 +71,7 @@ def install() -> None:
         assert scale == 1.0, "vLLM has the scale in B"
         add_products(y, x, a, b, self.runs)
 
-    _replace(wrapper, "update_metadata", update_and_group)
+    _replace(wrapper, "update_metadata", update_and_find)
     _replace(wrapper, "add_lora_linear", add_lora_linear)
     sampler = importlib.import_module("vllm.v1.sample.sampler").Sampler
     gather: Any = getattr(sampler, "gather_specific_token_logprobs", None)
