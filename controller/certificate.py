@@ -18,8 +18,8 @@ from graphs.policy_file import PolicyError, load_policy, save_policy
 from graphs.trace import fingerprint
 
 if TYPE_CHECKING:
-    from controller.assemble import Run
     from controller.choosing import Choice
+    from controller.trials import Runs
 
 SUFFIX = ".certificate.json"
 ASSUMPTION = (
@@ -32,10 +32,11 @@ ASSUMPTION = (
 
 @dataclass(frozen=True)
 class Tuned:
-    """A tuning with what it was done with; ``run`` holds the start policy, and ``choice`` how it was chosen, if it was."""
+    """A tuning with what it was done with: the ``start`` policy, the source of its ``runs`` and, if that was chosen, how."""
 
     tuning: Tuning
-    run: Run
+    start: Policy
+    runs: Runs
     questions: Sequence[Question]
     choice: Choice | None = None
 
@@ -43,7 +44,7 @@ class Tuned:
     def policy(self) -> Policy | None:
         """The start policy with the chosen threshold; None where none qualified."""
         chosen = self.tuning.chosen
-        return None if chosen is None else self.run.policy.model_copy(update={"accept": chosen.threshold})
+        return None if chosen is None else self.start.model_copy(update={"accept": chosen.threshold})
 
     def report(self) -> dict[str, Any]:
         """The object of ``tune --json``. Where nothing qualified the numbers are those of the threshold that came
@@ -60,7 +61,7 @@ class Tuned:
 
     def certificate(self) -> dict[str, Any]:
         """Everything that another person needs to check the threshold. ``policy_hash`` is the one that traces carry."""
-        tuning, loaded, chosen = self.tuning, self.run.loaded, self.tuning.chosen
+        tuning, names, chosen = self.tuning, self.runs.names, self.tuning.chosen
         return {
             "method": METHOD,
             "max_error": tuning.max_error,
@@ -72,10 +73,10 @@ class Tuned:
             "tested": [{**asdict(t.count), "p": t.p} for t in tuning.tested],
             "questions_hash": questions_hash(self.questions),
             "policy_hash": None if self.policy is None else fingerprint(self.policy.model_dump()),
-            "model": loaded.model,
-            "estimator": loaded.estimator,
-            "hashes": dict(loaded.hashes),
-            "seed": self.run.seed,
+            "model": names.model,
+            "estimator": names.estimator,
+            "hashes": dict(names.hashes),
+            "seed": self.runs.seed,
             "assumption": ASSUMPTION,
             "choice": None if self.choice is None else self.choice.record(),
         }

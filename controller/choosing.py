@@ -19,7 +19,6 @@ from graphs.policy import Policy
 
 LOSE = 0.02
 MOST_TOKENS = 2.5
-STRICTEST = 1.0
 AS_GIVEN = "as given"
 _ON: dict[str, float | int] = {"revise": 0.0, "drop": 0.0, "max_revisions": 0, "opinions": 0}
 WAYS: dict[str, dict[str, float | int]] = {
@@ -92,10 +91,11 @@ class Choice:
         }
 
 
-def candidates(start: Policy, opinions: Sequence[int], *, ways: bool) -> dict[str, Policy]:
-    """The policies to try, by name, without early stopping: the given one and, with ``ways``, all of ``WAYS`` that differ from
-    it, are policies with its other values, and ask for no other number of fresh answers than the estimator can weigh."""
-    base = to_the_end(start).model_copy(update={"accept": STRICTEST})
+def candidates(start: Policy, strictest: float, opinions: Sequence[int], *, ways: bool) -> dict[str, Policy]:
+    """The policies to try, by name, with the ``strictest`` threshold and without early stopping: the given one and, with
+    ``ways``, all of ``WAYS`` that differ from it, are policies with its other values, and ask for no other number of fresh
+    answers than the estimator can weigh."""
+    base = to_the_end(start).model_copy(update={"accept": strictest})
     tried = {AS_GIVEN: base}
     for name, changes in WAYS.items() if ways else ():
         try:
@@ -108,8 +108,9 @@ def candidates(start: Policy, opinions: Sequence[int], *, ways: bool) -> dict[st
 
 
 def way_of(name: str, policy: Policy, runs: Sequence[Recorded], wanted: Wanted) -> Way:
-    """What becomes of a policy that was tried, from its runs at the thresholds of ``tune.grid`` and at ``STRICTEST``."""
-    counts = count_all(grid(policy.lowest_accept), [r.given for r in runs])
+    """What becomes of a policy that was tried, from its runs at its own threshold, the strictest, and at those of ``tune.grid``
+    up to it."""
+    counts = count_all(grid(policy.lowest_accept, policy.accept), [r.given for r in runs])
     kept = [c for c in counts if c.error is not None and c.error <= wanted.max_error]
     if not kept:
         nothing = replayed(policy, runs)

@@ -88,13 +88,14 @@ def replay_all(traces: Mapping[str, Trace], policy: Policy | None, references: S
     for name, trace in traces.items():
         asked = trace.header.question
         grade = _grader(known.get(same_text(Question(asked))))
-        recorded = _recorded(trace, grade)
-        try:
-            other = None if policy is None else _other(trace, policy, recorded, grade)
-        except TraceError as error:
-            other = End(None, recorded.tokens, None, f"{error}: unknown from this trace")
-        rows.append(Replayed(name, asked, recorded, other))
+        other = None if policy is None else _other(trace, policy, grade)
+        rows.append(Replayed(name, asked, _recorded(trace, grade), other))
     return rows
+
+
+def end_under(trace: Trace, policy: Policy, question: Question) -> End:
+    """How the run of ``question`` would have ended under another policy."""
+    return _other(trace, policy, _grader(question))
 
 
 def count(ends: Sequence[End]) -> Count:
@@ -169,8 +170,12 @@ def _recorded(trace: Trace, grade: Callable[[str | None], bool | None]) -> End:
     return End(result.outcome, tokens, grade(result.answer) if result.outcome == "answered" else None, result.reason)
 
 
-def _other(trace: Trace, policy: Policy, recorded: End, grade: Callable[[str | None], bool | None]) -> End:
-    seen = what_if(trace, policy)
+def _other(trace: Trace, policy: Policy, grade: Callable[[str | None], bool | None]) -> End:
+    recorded = _recorded(trace, grade)
+    try:
+        seen = what_if(trace, policy)
+    except TraceError as error:
+        return End(None, recorded.tokens, None, f"{error}: unknown from this trace")
     if not seen or (seen[-1].text == SAME and seen[-1].outcome is None):
         return End(None, recorded.tokens, None, recorded.text)
     last, right = seen[-1], None

@@ -24,7 +24,8 @@ LEVELS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A question's run under the strictest threshold, as far as ``what_if`` reads it, the tokens it generated, and whether the
-    answer is right that it would have given out at each threshold (None where it would have given out none)."""
+    answer is right that it would have given out at each threshold (None where it would have given out none); no threshold
+    that is not there is known."""
 
     trace: Trace
     tokens: int
@@ -65,15 +66,13 @@ def recorded(question: Question, events: Sequence[Event], thresholds: Sequence[f
     """What is kept of a run: there may be many hundreds."""
     header, *rest = events
     assert isinstance(header, Header), "a run begins with its header"
-    trace = Trace.model_construct(header=header, events=[s for e in rest if (s := _slim(e)) is not None], complete=True)
-    return Recorded(trace, tokens_generated(rest), given_at(question, events, thresholds, decode))
+    return kept(header, rest, graded(question, {t: outcomes_at(events, t, decode) for t in thresholds}))
 
 
-def given_at(
-    question: Question, events: Sequence[Event], thresholds: Sequence[float], decode: Decode
-) -> dict[float, bool | None]:
-    """Whether the answer is right that a recorded run would have given out at each threshold, None where none."""
-    return graded(question, {t: outcomes_at(events, t, decode) for t in thresholds})
+def kept(header: Header, events: Sequence[Event], given: Mapping[float, bool | None]) -> Recorded:
+    """A complete run without what is not read again."""
+    slim = Trace.model_construct(header=header, events=[s for e in events if (s := _slim(e)) is not None], complete=True)
+    return Recorded(slim, tokens_generated(events), given)
 
 
 def _slim(event: Event) -> Event | None:
@@ -107,7 +106,7 @@ def stop_early(policy: Policy, runs: Sequence[Recorded], lose: float) -> tuple[P
     """The policy with the thresholds that generate least among those that cost at most the share ``lose`` of the right answers
     it would have given out; of equal ones those that stop least. Its own where none generates less."""
     whole = replayed(policy, runs)
-    tries = [(policy, whole), *((p, replayed(p, runs)) for p in _stopping_early(policy))]
+    tries = [(policy, whole), *((p, replayed(p, runs)) for p in _stopping_early(policy) if p.accept in runs[0].given)]
     allowed = [(p, o) for p, o in tries if whole.right - o.right <= lose * whole.right]
     return min(allowed, key=lambda t: (t[1].tokens, t[0].give_up + t[0].abstain))
 

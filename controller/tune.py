@@ -31,6 +31,7 @@ from graphs.thresholds import Ending
 
 METHOD = "fixed-sequence exact binomial"
 STEPS = 100  # thresholds are whole hundredths
+STRICTEST = (STEPS - 1) / STEPS
 GROWTH = 1.02
 MOST_ACCEPTED = 100_000
 
@@ -96,16 +97,20 @@ class Tuning:
         return upper_limit(count.wrong, count.accepted, self.risk)
 
 
-def grid(lowest: float) -> tuple[float, ...]:
+def grid(lowest: float, highest: float = 1.0) -> tuple[float, ...]:
     """The thresholds in the order of testing: 0.99, 0.98, ... while not below ``lowest``, the highest of a policy's other
-    thresholds (``Policy.lowest_accept``). The same whatever the data."""
-    return tuple(i / STEPS for i in range(STEPS - 1, -1, -1) if i / STEPS >= lowest)
+    thresholds (``Policy.lowest_accept``), but for those above ``highest``, the strictest that the runs can tell of. The same
+    whatever the data."""
+    return tuple(i / STEPS for i in range(STEPS - 1, -1, -1) if lowest <= i / STEPS <= highest)
 
 
-def check_chances(n: int, lowest: float, max_error: float, risk: float) -> None:
+def check_chances(n: int, lowest: float, max_error: float, risk: float, highest: float = 1.0) -> None:
     """Raises ``UsageError`` where no outcome whatever could qualify: known before anything is run."""
-    if not grid(lowest):
-        raise UsageError(f"no threshold to test: accept cannot be below the policy's other thresholds, and one is {lowest}")
+    if not grid(lowest, highest):
+        above = "" if highest >= 1 else f", nor above {highest}, with which the runs were recorded"
+        raise UsageError(
+            f"no threshold to test: accept cannot be below the policy's other thresholds, and one is {lowest}{above}"
+        )
     fewest = fewest_to_pass(max_error, risk)
     if n < fewest:
         raise UsageError(

@@ -14,7 +14,7 @@ from controller.certificate import ASSUMPTION, Tuned, certificate_path
 from controller.choosing import Choice, Way
 from controller.safe import visible
 from controller.theme import GOOD, POOR, Symbols, symbols_for
-from controller.tune import Count, Tuning, more_right_needed, questions_needed
+from controller.tune import STRICTEST, Count, Tuning, more_right_needed, questions_needed
 
 ROWS_BEFORE = 5
 
@@ -71,7 +71,16 @@ def refusal(tuning: Tuning) -> list[str]:
     first = f"No threshold qualifies for {limit}, so no policy is written."
     closest = f"The closest, {count.threshold:.2f}, gives out {count.accepted} answers, {count.wrong} of them wrong; "
     more = f"{more_right_needed(tuning)} more right answers and no further wrong one would be needed there."
-    return [first, closest + more, _remedy(tuning), "Another tuning needs other questions: these have been looked at."]
+    again = "Another tuning needs other questions: these have been looked at."
+    return [first, closest + more, *_untested(tuning), _remedy(tuning), again]
+
+
+def _untested(tuning: Tuning) -> list[str]:
+    """Recorded runs tell nothing of thresholds above their own."""
+    strictest = tuning.counts[0].threshold
+    if strictest >= STRICTEST:
+        return []
+    return [f"Thresholds above {strictest:.2f} were not tested, for the runs do not tell: record runs with --accept 1."]
 
 
 def _remedy(tuning: Tuning) -> str:

@@ -48,7 +48,7 @@ def what_if(trace: Trace, policy: Policy) -> list[WhatIf]:
 
     Raises ``TraceError`` if the policy of the trace is none that this version knows.
     """
-    recorded = _recorded_policy(trace)
+    recorded = recorded_policy(trace)
     decisions = [e for e in trace.events if isinstance(e, DecisionEvent)]
     other = _other_text(recorded, policy)
     if other and decisions:
@@ -107,7 +107,8 @@ def _differing(recorded: Policy, policy: Policy, names: Sequence[str]) -> str | 
     return next((n for n in names if getattr(recorded, n) != getattr(policy, n)), None)
 
 
-def _recorded_policy(trace: Trace) -> Policy:
+def recorded_policy(trace: Trace) -> Policy:
+    """The policy that the run was made with; ``TraceError`` if this version does not know it."""
     try:
         return Policy.model_validate(trace.header.policy)
     except ValidationError as error:

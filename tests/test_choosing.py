@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.assemble import Run
-from controller.choosing import AS_GIVEN, STRICTEST, WAYS, Choice, Wanted, candidates, choose, way_of
+from controller.choosing import AS_GIVEN, WAYS, Choice, Wanted, candidates, choose, way_of
 from controller.errors import Failure
 from controller.stopping import Recorded, recorded, replayed, stop_early, to_the_end
-from controller.trials import choose_start, tune
+from controller.trials import Machine, choose_start, tune
 from controller.tune import grid
 from estimator.answers import is_right
 from estimator.engines.scripted import ScriptedEngine
@@ -30,6 +30,7 @@ from tests.scenarios import OPINIONS, policies
 PLAIN = Policy(accept=0.5, revise=0.0, drop=0.0, abstain=0.0, max_revisions=0)
 QUESTIONS = [Question(f"What is {i} + 1?", (str(i + 1),), Grader.NUMBER) for i in range(40)]
 WANTED = Wanted(0.1)
+STRICTEST = Machine.strictest
 
 
 def made_of(script: dict[str, list[list[str]]], confidence) -> Loaded:
@@ -65,7 +66,7 @@ def really(loaded: Loaded, policy: Policy, questions=QUESTIONS) -> tuple[int, in
 
 
 def chosen(loaded: Loaded, start: Policy = PLAIN, wanted: Wanted = WANTED, **options) -> Choice:
-    return choose_start(Run(loaded, start, 0), QUESTIONS, wanted, **options)
+    return choose_start(Machine(Run(loaded, start, 0)), start, QUESTIONS, wanted, **options)
 
 
 @settings(max_examples=25, deadline=None)
@@ -83,7 +84,7 @@ def test_what_is_told_is_what_happens_under_the_chosen_policy(start: Policy, sal
     }
     loaded = made_of(script, lambda text, written: hashlib.sha256(f"{salt}{text}".encode()).digest()[0] / 255)
     try:
-        choice = choose_start(Run(loaded, start, 0), asked, Wanted(max_error, lose))
+        choice = choose_start(Machine(Run(loaded, start, 0)), start, asked, Wanted(max_error, lose))
     except Failure:
         return
     [way] = choice.ways
@@ -148,8 +149,8 @@ def test_several_at_a_time_choose_and_tune_the_same():
     loaded.engine.sample = counted  # type: ignore[method-assign]
     run = Run(loaded, PLAIN, 0)
     for work in (
-        lambda n: choose_start(run, QUESTIONS, WANTED, concurrency=n),
-        lambda n: tune(run, QUESTIONS, 0.2, 0.2, n),
+        lambda n: choose_start(Machine(run, n), PLAIN, QUESTIONS, WANTED),
+        lambda n: tune(Machine(run, n), PLAIN, QUESTIONS, 0.2, 0.2),
     ):
         most[0] = 0
         assert work(4) == work(1)
@@ -159,11 +160,11 @@ def test_several_at_a_time_choose_and_tune_the_same():
 
 
 def test_the_ways_are_tried_that_the_estimator_can_weigh_and_each_once():
-    tried = candidates(PLAIN, [1, 2], ways=True)
+    tried = candidates(PLAIN, STRICTEST, [1, 2], ways=True)
     assert list(tried)[0] == AS_GIVEN and "go on" not in tried and {"ask once", "ask twice"} <= set(tried)
     assert "ask 3 times" not in tried and "ask 4 times" not in tried
-    assert list(candidates(PLAIN, [1, 2], ways=False)) == [AS_GIVEN]
-    everything = candidates(Policy(temperature=0.7, opinions=5), [1, 2, 3, 4], ways=True)
+    assert list(candidates(PLAIN, STRICTEST, [1, 2], ways=False)) == [AS_GIVEN]
+    everything = candidates(Policy(temperature=0.7, opinions=5), STRICTEST, [1, 2, 3, 4], ways=True)
     assert set(everything) == {AS_GIVEN, *WAYS} and all(p.temperature == 0.7 for p in everything.values())
 
 
@@ -172,7 +173,7 @@ def test_the_ways_are_tried_that_the_estimator_can_weigh_and_each_once():
 def test_whatever_the_start_policy_the_ways_that_are_tried_are_policies(start: Policy, greedy: bool):
     if greedy:
         start = start.model_copy(update={"temperature": 0.0, "opinions": 0})
-    tried = candidates(start, [1, 2, 3, 4], ways=True)
+    tried = candidates(start, STRICTEST, [1, 2, 3, 4], ways=True)
     assert "go on" in tried or tried[AS_GIVEN].max_revisions == 0
     assert all(Policy.model_validate(p.model_dump()) == p for p in tried.values())
     assert not greedy or all(p.opinions == 0 for p in tried.values())

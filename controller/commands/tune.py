@@ -3,7 +3,9 @@ other questions, when to stop early, to revise and to ask again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +16,12 @@ from controller.errors import ExitCode, UsageError, reported
 
 if TYPE_CHECKING:
     from controller.choosing import Wanted
+    from controller.trials import Runs
+    from estimator.types import Question
+    from graphs.policy import Policy
+
+    Check = Callable[[Policy, float], None]  # of a start policy, and up to which threshold the runs tell
+    Source = Callable[[Path | None, Sequence[Sequence[Question]], Check], tuple[Runs, Policy]]
 
 EXAMPLE = "Example, in a checkout:\n\ncontroller tune examples/questions.jsonl --max-error 0.2 --risk 0.2 --out tuned.toml"
 LEAST, MOST, MOST_TIMES = 0.001, 0.999, 100
@@ -62,6 +70,14 @@ def command(
         ),
     ] = None,
     policy: options.StartPolicyFile = None,
+    recorded: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Traces of all these questions, as 'solve --file --trace' wrote them: tune on what they tell, up to the "
+            "accept that they were recorded with, without a model. May be given twice.",
+        ),
+    ] = None,
     json: options.Json = False,
     concurrency: Annotated[int | None, typer.Option(help="Questions at the same time (16 on a server, else 1).")] = None,
     seed: options.Seed = None,
@@ -72,25 +88,31 @@ def command(
     config: options.Config = None,
 ) -> None:
     """Tune the acceptance threshold with a guarantee on the error; with --choose-on, choose first when to stop early."""
-    flags = {
-        "policy": policy, "concurrency": concurrency, "seed": seed, "model": model, "estimator": estimator, "engine": engine,
+    loading = {
+        "concurrency": concurrency, "seed": seed, "model": model, "estimator": estimator, "engine": engine,
         "base_url": base_url,
     }  # fmt: skip
-    start = Start(choose_on, ways, lose, most_tokens)
+    start = Start(policy, choose_on, ways, lose, most_tokens)
     with reported():
         _check_share("--max-error", max_error)
         _check_share("--risk", risk)
         start.check()
         if choose_on is not None and str(choose_on) == str(questions) == "-":
             raise UsageError("stdin can be QUESTIONS or OTHERS, not both: name a file for one of them")
-        code = _tune(questions, max_error, risk, start, out, json, flags, config)
+        if recorded:
+            _check_not_loading({**loading, "config": config, "ways": ways or None})
+            source: Source = partial(_recordings, recorded)
+        else:
+            source = partial(_machine, loading, config)
+        code = _tune(questions, max_error, risk, start, out, json, source)
     raise typer.Exit(code)
 
 
 @dataclass(frozen=True)
 class Start:
-    """How the start policy is chosen: on the questions of a file, or not at all."""
+    """The start policy's file, and how it is chosen from there: on the questions of a file, or not at all."""
 
+    policy: Path | None
     choose_on: Path | None
     ways: bool
     lose: float | None
@@ -115,42 +137,32 @@ class Start:
         return Wanted(max_error, lose, MOST_TOKENS if self.most_tokens is None else self.most_tokens)
 
 
-def _tune(
-    path: Path,
-    max_error: float,
-    risk: float,
-    start: Start,
-    out: Path,
-    json: bool,
-    flags: dict[str, Any],
-    config: Path | None,
-) -> ExitCode:
+def _tune(path: Path, max_error: float, risk: float, start: Start, out: Path, json: bool, source: Source) -> ExitCode:
     from controller import screen, tune_view
-    from controller.assemble import at_once, plan
     from controller.certificate import Tuned, check_writable
     from controller.errors import say
-    from controller.references import check_apart, check_fit, graded_questions_from_file
+    from controller.references import check_apart, graded_questions_from_file
     from controller.stopping import to_the_end
     from controller.trials import choose_start, tune
     from controller.tune import check_chances
 
     asked = graded_questions_from_file(path)
     others = [] if start.choose_on is None else graded_questions_from_file(start.choose_on)
-    planned = plan(config, flags)
-    lowest = (to_the_end(planned.policy) if others else planned.policy).lowest_accept
-    check_chances(len(asked), lowest, max_error, risk)
     check_writable(out, path)
     if start.choose_on is not None:
         check_writable(out, start.choose_on)
         check_apart(asked, others, start.choose_on)
-    run = planned.load_to_decide()
-    for batch in (asked, others):
-        check_fit(batch, run.loaded.engine.prompt_ids, run.loaded.engine.max_context)
-    concurrency, choice = at_once(planned.settings, run.loaded), None
+
+    def check(policy: Policy, strictest: float) -> None:
+        lowest = (to_the_end(policy) if others else policy).lowest_accept
+        check_chances(len(asked), lowest, max_error, risk, strictest)
+
+    runs, policy = source(start.policy, [asked, others], check)
+    choice = None
     if others:
-        choice = choose_start(run, others, start.wanted(max_error), ways=start.ways, concurrency=concurrency)
-        run = replace(run, policy=choice.chosen.policy)
-    tuned = Tuned(tune(run, asked, max_error, risk, concurrency), run, asked, choice)
+        choice = choose_start(runs, policy, others, start.wanted(max_error), ways=start.ways)
+        policy = choice.chosen.policy
+    tuned = Tuned(tune(runs, policy, asked, max_error, risk), policy, runs, asked, choice)
     if tuned.policy is not None:
         tuned.save(out)
     if json:
@@ -160,6 +172,41 @@ def _tune(
     else:
         tune_view.show(tuned, out, screen.output())
     return ExitCode.FAILURE if tuned.policy is None else ExitCode.DONE
+
+
+def _machine(
+    loading: dict[str, Any], config: Path | None, policy: Path | None, batches: Sequence[Sequence[Question]], check: Check
+) -> tuple[Runs, Policy]:
+    """Runs that are made now, by the model that the options and settings name."""
+    from controller.assemble import at_once, plan
+    from controller.references import check_fit
+    from controller.trials import Machine
+
+    planned = plan(config, {"policy": policy, **loading})
+    check(planned.policy, Machine.strictest)
+    run = planned.load_to_decide()
+    for batch in batches:
+        check_fit(batch, run.loaded.engine.prompt_ids, run.loaded.engine.max_context)
+    return Machine(run, at_once(planned.settings, run.loaded)), run.policy
+
+
+def _recordings(
+    folders: Sequence[Path], policy: Path | None, batches: Sequence[Sequence[Question]], check: Check
+) -> tuple[Runs, Policy]:
+    """Runs that were made before; the start policy is theirs where none is named."""
+    from controller.assemble import read_policy
+    from controller.recordings import read_recordings
+
+    runs = read_recordings(folders, [q for batch in batches for q in batch])
+    start = runs.policy if policy is None else read_policy(policy)
+    check(start, runs.strictest)
+    return runs, start
+
+
+def _check_not_loading(options: dict[str, Any]) -> None:
+    given = next((name for name, value in options.items() if value is not None), None)
+    if given is not None:
+        raise UsageError(f"--{given.replace('_', '-')} says how runs are made, and those of --recorded are there already")
 
 
 def _check_share(option: str, value: float) -> None:
