@@ -59,9 +59,17 @@ class Nodes:
     use: Instruments
     emit: Emit
 
+    def step(self, name: str, state: State) -> Update:
+        """Do the node of that name, and count its time: of a run that rests between two steps, or goes on elsewhere, only the
+        steps' own seconds mean anything."""
+        began = self.use.clock()
+        update: Update = getattr(self, name)(state)
+        before = update.get("elapsed", state.get("elapsed", 0.0))  # a checkpoint of an earlier version has none
+        return {**update, "elapsed": before + self.use.clock() - began}
+
     def read(self, state: State) -> Update:
         """Prompt the question and score it: what is the chance before anything is written?"""
-        started, meter = self.use.clock(), self.use.meter()
+        meter = self.use.meter()
         prompt_ids = self.use.engine.prompt_ids(state["question"])
         bare = Answer(prompt_ids)
         self.use.begin(bare)
@@ -77,7 +85,9 @@ class Nodes:
             "consulted": False,
             "tokens": {"answer": 0, "revised": 0, "lookahead": 0, "scoring": meter.scored_tokens},
             "seconds": {"generate": 0.0, "score": meter.seconds},
-            "started": started,
+            "elapsed": 0.0,
+            "decision": None,
+            "result": None,
         }
 
     def generate(self, state: State) -> Update:
@@ -158,8 +168,8 @@ class Nodes:
 
     def revise(self, state: State) -> Update:
         """Cut before the worst step, remember what is cut off, and write one new segment there."""
+        assert state["decision"] is not None and state["decision"]["cut"] is not None, "a decision to revise says where"
         cut = state["decision"]["cut"]
-        assert cut is not None, "a decision to revise says where"
         # Sample 0 and the look-ahead's samples at this place are taken, and so are those of earlier revisions.
         first_index = max(1, self.use.policy.width) + state["revisions"]
         answer = answer_of(state).upto(cut)
@@ -212,7 +222,7 @@ class Nodes:
         return self._conclude(state, None)
 
     def _conclude(self, state: State, answer: str | None) -> Update:
-        result = conclude(state, answer, total_seconds=self.use.clock() - state["started"])
+        result = conclude(state, answer)
         self.emit(result)
         return {"result": result.model_dump(mode="json")}
 

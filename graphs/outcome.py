@@ -9,9 +9,10 @@ from graphs.policy import Action
 from graphs.state import State, StepState, finished, in_force, score_state
 
 
-def conclude(state: State, answer: str | None, *, total_seconds: float) -> ResultEvent:
+def conclude(state: State, answer: str | None) -> ResultEvent:
     """The result of a run whose last decision was to finish (with ``answer``) or to abstain."""
     decision = state["decision"]
+    assert decision is not None, "a run ends by decision"
     outcome: Outcome = "answered"
     if decision["action"] == Action.ABSTAIN:
         outcome = "budget_spent" if decision["budget_spent"] else "abstained"
@@ -23,7 +24,7 @@ def conclude(state: State, answer: str | None, *, total_seconds: float) -> Resul
         reason=decision["reason"],
         paragraphs=[_paragraph(s) for s in shown[1:]],
         tokens=dict(state["tokens"]),
-        seconds={**state["seconds"], "total": total_seconds},
+        seconds={**state["seconds"], "total": state.get("elapsed", 0.0)},
     )
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -60,7 +60,7 @@ def build_graph(
     """The graph, not compiled. Each event of the run goes to ``emit`` and, as JSON, to LangGraph's ``custom``
     stream."""
     nodes = Nodes(Instruments(engine, scorer, policy, seed, clock), _streamed(emit))
-    return _wired(Graph(State, input_schema=Ask), lambda name: getattr(nodes, name), policy.width > 0)
+    return _wired(Graph(State, input_schema=Ask), lambda name: partial(nodes.step, name), policy.width > 0)
 
 
 @cache
@@ -69,7 +69,7 @@ def _machine(looking_ahead: bool) -> CompiledStateGraph[State, Nodes, Ask, State
 
     def of_context(name: str) -> Callable[..., Update]:
         def run(state: State, runtime: Runtime[Nodes]) -> Update:
-            return getattr(runtime.context, name)(state)
+            return runtime.context.step(name, state)
 
         return run
 
@@ -105,6 +105,7 @@ def after_measuring(state: State) -> str:
 
 
 def after_deciding(state: State) -> str:
+    assert state["decision"] is not None, "this is asked behind a decision"
     action = Action(state["decision"]["action"])
     return "generate" if action is Action.CONTINUE else action.value
 
@@ -160,6 +161,7 @@ def _begun(
 ) -> Iterator[tuple[CompiledStateGraph[State, Nodes, Ask, State], Nodes]]:
     """The machine and its nodes, with the header told, and inside whatever interrupts them; what was written in advance ends
     with the run. ValueError before anything is told where policy and scorer do not fit."""
+    emit = _until_interrupted(emit)
     ahead = Ahead(None if policy.width else engine)  # what is looked ahead is what the answer goes on with
     nodes = Nodes(Instruments(engine, scorer, policy, seed, clock, ahead), emit)
     emit(_header(question, engine, scorer, policy, seed, names))
@@ -201,6 +203,19 @@ def _interruptions_told(emit: Emit) -> Iterator[None]:
     except Exception as error:  # a fault of this program or of a host's scorer: the trace is to end with it all the same
         emit(InterruptedEvent(reason=f"{type(error).__name__}: {error}"))
         raise
+
+
+def _until_interrupted(emit: Emit) -> Emit:
+    """The thread of a node outlives a run that is cancelled: what it still has to tell is dropped."""
+    over = False
+
+    def tell(event: Event) -> None:
+        nonlocal over
+        if not over:
+            over = isinstance(event, InterruptedEvent)
+            emit(event)
+
+    return tell
 
 
 def _streamed(emit: Emit | None) -> Emit:

@@ -69,8 +69,8 @@ class Ask(TypedDict):
 class State(TypedDict):
     """A run goes in as ``question`` alone and comes out with ``result`` (a ``ResultEvent`` as JSON).
 
-    ``steps[0]`` is the question and ``steps[i]`` the i-th segment. ``tokens`` and ``seconds`` count as in
-    ``ResultEvent``; ``started`` is the clock at the beginning.
+    ``steps[0]`` is the question and ``steps[i]`` the i-th segment. ``tokens`` and ``seconds`` count as in ``ResultEvent``;
+    ``elapsed`` are the seconds of all steps up to here. ``decision`` and ``result`` are None where there is none yet.
     """
 
     question: str
@@ -82,9 +82,9 @@ class State(TypedDict):
     consulted: bool
     tokens: dict[str, int]
     seconds: dict[str, float]
-    started: float
-    decision: DecisionState
-    result: dict[str, Any]
+    elapsed: float
+    decision: DecisionState | None
+    result: dict[str, Any] | None
 
 
 Update = dict[str, Any]  # some keys of State; LangGraph drops others silently, which is why the tests check each node

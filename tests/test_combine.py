@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from estimator.calibration import Combiner, CombinerError, Logistic, Mass, Terms, adapter_inputs, read_combiner, stage_of
+from estimator.engines.base import SampleRequest, Sampling
+from estimator.engines.scripted import ScriptedEngine
 from estimator.levels import LEVEL_VALUES, interval_around, tilt
 from estimator.metrics import auroc, ece
-from estimator.signals import SIGNALS
-from training.combine import Reading, fit
+from estimator.positions import cut, parse_position
+from estimator.scorers.finece import CombinedScorer
+from estimator.signals import SIGNALS, state_of
+from estimator.types import Answer
+from training.combine import Reading, fit, read
 
 NOTHING = np.zeros(len(SIGNALS))
 
@@ -49,6 +54,33 @@ def test_it_trusts_the_adapter_where_it_was_right(combiner: Combiner) -> None:
     assert auroc(values[trusted], right[trusted]) > 0.75
     assert values[trusted].std() > 1.5 * values[~trusted].std()  # without products they would be equal
     assert ece(values, right) < 0.08
+
+
+@pytest.mark.parametrize("position", ["paragraph", "periodic:5"])
+def test_it_is_fitted_on_what_the_scorer_reads(position: str, combiner: Combiner) -> None:
+    """However the answers were cut while they were sampled, and whatever they say of themselves."""
+    engine = ScriptedEngine({"Why?": [["It is so.", "Conf: 1.0", "#### 4"]]}, logprob=lambda text: -0.01 * len(text))
+    prompt = engine.prompt_ids("Why?")
+    [[whole]] = engine.sample([SampleRequest(prompt, seed=0)], Sampling(1.0, 200))
+    answer = Answer(prompt, tuple(cut(whole, parse_position(position), engine.table)))
+    prefixes = [answer.upto(i) for i in range(len(answer.segments) + 1)]
+    readout = _Flat()
+    scorer = CombinedScorer(engine, combiner, readout)
+    for row, prefix in zip(read(engine, [(a, 1, 1) for a in prefixes], readout), prefixes, strict=True):
+        np.testing.assert_array_equal(row.signals, scorer.free_signals(prefix))
+        assert row.state == state_of(prefix)
+    assert len(readout.heard) == len(prefixes) and not any(": 1" in engine.decode(a.token_ids) for a in readout.heard)
+
+
+class _Flat:
+    """A readout that knows nothing, and keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.heard: list[Answer] = []
+
+    def levels(self, answers: Sequence[Answer]) -> list[tuple[float, ...]]:
+        self.heard += answers
+        return [(0.1,) * len(LEVEL_VALUES)] * len(answers)
 
 
 def test_it_means_the_same_after_it_was_written(combiner: Combiner) -> None:

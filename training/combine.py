@@ -27,8 +27,9 @@ from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.levels import interval_around
 from estimator.pieces import Pieces
+from estimator.scorers.finece import see
 from estimator.scorers.readout import OneToken, Readout
-from estimator.signals import SIGNALS, STATES, signals, state_of
+from estimator.signals import SIGNALS, STATES
 from estimator.types import Answer
 from training.labelling import DEFAULT_SAMPLING, Groups, Sampled, complete
 
@@ -60,12 +61,8 @@ class Reading:
 
 def read(engine: Engine, labelled: Sequence[tuple[Answer, int, int]], readout: Readout | None = None) -> list[Reading]:
     """Readings of (answer in progress, correct, k), with the soft readout unless another is given."""
-    levels = (readout or OneToken(engine)).levels([a for a, _, _ in labelled])
-    pieces = Pieces(engine.decode)
-    return [
-        Reading(state_of(a), np.array(q), signals(a, pieces), correct, k)
-        for (a, correct, k), q in zip(labelled, levels, strict=True)
-    ]
+    seen = see(engine, [a for a, _, _ in labelled], readout or OneToken(engine), Pieces(engine.decode))
+    return [Reading(s.state, s.levels, s.signals, correct, k) for s, (_, correct, k) in zip(seen, labelled, strict=True)]
 
 
 def check_mixed(groups: Groups) -> None:
