@@ -8,10 +8,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 
 import pytest
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
 
 from estimator.calibration import Logistic
 from estimator.engines.base import EngineError, EngineUnreachable
@@ -137,3 +140,33 @@ def test_a_strict_checkpointer_keeps_and_resumes_it():
     done = subprocess.run([sys.executable, "-c", CHECKPOINTED], env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stdout == "kept\n", done.stderr
     assert done.stderr == ""
+
+
+def ticking(start: float) -> Callable[[], float]:
+    """A clock on which every look takes a second."""
+    looks = count(start)
+    return lambda: next(looks)
+
+
+def test_a_run_that_goes_on_elsewhere_counts_the_seconds_of_its_steps():
+    """Another machine's clock has another zero, and a run may rest for days before it goes on."""
+    engine, scorer = scene(GOOD, failures={2: EngineError("down")})
+    saver, thread = InMemorySaver(), RunnableConfig(configurable={"thread_id": "1"})
+    first = build_graph(engine, scorer, Policy(), clock=ticking(50_000)).compile(checkpointer=saver)
+    with pytest.raises(EngineError, match="down"):
+        first.invoke({"question": QUESTION}, thread)
+    resumed = build_graph(engine, scorer, Policy(), clock=ticking(12)).compile(checkpointer=saver).invoke(None, thread)
+    whole = build_graph(*scene(GOOD), Policy(), clock=ticking(12)).compile().invoke({"question": QUESTION})
+    assert resumed["result"]["seconds"] == whole["result"]["seconds"]
+    assert sum(v for k, v in whole["result"]["seconds"].items() if k != "total") <= whole["result"]["seconds"]["total"]
+
+
+def test_a_thread_that_is_asked_again_forgets_what_it_answered():
+    engine, scorer = scene(GOOD, failures={len(GOOD) + 1: EngineError("down")})
+    graph = build_graph(engine, scorer, Policy()).compile(checkpointer=InMemorySaver())
+    thread = RunnableConfig(configurable={"thread_id": "1"})
+    assert graph.invoke({"question": QUESTION}, thread)["result"]["answer"] == "5"
+    with pytest.raises(EngineError, match="down"):
+        graph.invoke({"question": QUESTION}, thread)
+    state = graph.get_state(thread).values
+    assert state["result"] is None and state["decision"]["action"] == "continue"
