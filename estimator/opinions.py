@@ -34,18 +34,20 @@ def stated(answer: Answer, text: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """A complete answer as the others see it: the ``meaning`` of its final answer (``estimator.answers.meaning``; None where
-    it states none, or was cut off), and its own confidence, in [0, 1]."""
+    """An answer as the others see it: the ``meaning`` of its final answer (``estimator.answers.meaning``; None where it states
+    none), its own confidence, in [0, 1], and whether it came to its end: what was cut off might have said anything, and is
+    neither for nor against."""
 
     meaning: str | None
     confidence: float
+    ended: bool = True
 
     @classmethod
-    def of(cls, said: str | None, confidence: Confidence | float | None) -> Opinion:
+    def of(cls, said: str | None, confidence: Confidence | float | None, *, ended: bool = True) -> Opinion:
         """Of a final answer and the confidence after it; None and None make one that says nothing."""
         if said is None or confidence is None:
-            return cls(None, 0.0)
-        return cls(meaning(said) or None, confidence.value if isinstance(confidence, Confidence) else confidence)
+            return cls(None, 0.0, ended)
+        return cls(meaning(said) or None, confidence.value if isinstance(confidence, Confidence) else confidence, ended)
 
     def agrees_with(self, other: Opinion) -> bool:
         """Whether both state the same; who states nothing agrees with nobody."""
@@ -74,9 +76,14 @@ def inputs(own: Opinion, others: Sequence[Opinion]) -> NDArray[np.float64]:
 
 
 def weigh(answers: Sequence[Opinion], fitted: Mapping[int, Logistic]) -> list[float]:
-    """The confidence of each answer, held against all the others; 0 for one that states nothing.
+    """The confidence of each answer, held against all the others that came to their end (its own where none did); 0 for one
+    that states nothing or was cut off.
 
     ``fitted`` has a model for each number of others (``Combiner.opinions``); KeyError where it has none for this one."""
-    model = fitted[len(answers) - 1]
-    rows = np.array([inputs(a, [*answers[:i], *answers[i + 1 :]]) for i, a in enumerate(answers)])
-    return [0.0 if a.meaning is None else float(p) for a, p in zip(answers, model(rows), strict=True)]
+    heard = [a for a in answers if a.ended]
+    if len(heard) < 2:
+        return [a.confidence if a.ended else 0.0 for a in answers]
+    rows = np.array([inputs(a, [*heard[:i], *heard[i + 1 :]]) for i, a in enumerate(heard)])
+    values = iter(fitted[len(heard) - 1](rows).tolist())
+    weighed = [next(values) if a.ended else 0.0 for a in answers]
+    return [0.0 if a.meaning is None else w for a, w in zip(answers, weighed, strict=True)]

@@ -26,7 +26,7 @@ class Heard:
 
     @property
     def opinion(self) -> Opinion:
-        return Opinion.of(self.said, self.confidence)
+        return Opinion.of(self.said, self.confidence, ended=self.answer.finished)
 
     @property
     def num_tokens(self) -> int:
@@ -82,12 +82,9 @@ class Consultation:
 
 
 def held_against(said: str, confidence: float, others: Sequence[Heard], scorer: Scorer) -> Consultation:
-    """The answer that says ``said`` with ``confidence``, held against those of the others that came to their end: what was cut
-    off might have said anything, and is neither for nor against. Where none did the confidence stays what it is."""
-    own, ended = Opinion.of(said, confidence), [o for o in others if o.answer.finished]
-    first, *rest = weigh([own, *(o.opinion for o in ended)], scorer.opinions) if ended else [confidence]
-    values = iter(rest)
-    return Consultation(own, tuple(others), (first, *(next(values) if o.answer.finished else 0.0 for o in others)))
+    """The answer that says ``said`` with ``confidence``, held against the others."""
+    own = Opinion.of(said, confidence)
+    return Consultation(own, tuple(others), tuple(weigh([own, *(o.opinion for o in others)], scorer.opinions)))
 
 
 def steps_of(heard: Heard, engine: Engine, scorer: Scorer) -> list[StepState]:

@@ -39,6 +39,13 @@ def test_a_value_is_the_answers_confidence_held_against_fresh_ones(embedded: Any
         assert tokens == 2 * drawn + len(case.answer.token_ids)
 
 
+def test_fresh_answers_that_were_cut_off_count_for_nothing(embedded: Any, sampled: list[list[Sampled]]) -> None:
+    """As where the machine asks for them."""
+    cases = [Case(g[0].question, g[0].answer, g[0].correct) for g in sampled]
+    got = Opinions(embedded.scorer, SamplePool(embedded.engine, 3, seed=4, max_tokens=2), 2).score(cases)
+    assert got.values.tolist() == [c.value for c in embedded.scorer.score([c.answer for c in cases])]
+
+
 def test_they_are_of_the_counts_that_the_estimator_can_weigh_and_for_complete_answers(
     embedded: Any, sampled: list[list[Sampled]]
 ) -> None:

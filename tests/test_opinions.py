@@ -58,6 +58,14 @@ def test_the_order_of_the_others_does_not_matter_and_who_says_nothing_has_no_con
     assert all((o.meaning is not None) or w == 0 for o, w in zip([own, *others], weighed, strict=True))
 
 
+@given(some, st.lists(some, min_size=1, max_size=2), st.integers(0, 2))
+def test_what_was_cut_off_is_neither_for_nor_against(own, others, place) -> None:
+    cut_off, place = Opinion(None, 0.0, ended=False), min(place, len(others))
+    weighed = weigh([own, *others[:place], cut_off, *others[place:]], OPINIONS)
+    assert weighed.pop(1 + place) == 0 and weighed == weigh([own, *others], OPINIONS)
+    assert weigh([own, cut_off], OPINIONS) == [own.confidence, 0]
+
+
 def test_the_shipped_weights_believe_an_answer_more_where_others_agree(embedded: Any) -> None:
     fitted = embedded.scorer.opinions
     assert set(fitted) == {1, 2, 3, 4}
@@ -240,6 +248,15 @@ def test_what_is_kept_of_those_in_doubt_is_calibrated() -> None:
             kept.append((weighed[best], group[best][1]))
     values, right = np.array(kept, float).T
     assert len(kept) > 1000 and ece(values, right) < 0.04 and abs(values.mean() - right.mean()) < 0.02
+
+
+def test_what_was_cut_off_says_nothing_in_the_fit_either() -> None:
+    """Neither that it agrees nor that it does not: as if it had not been drawn."""
+    scorer = ScriptedScorer(lambda answer: answer.segments[0].logprobs[0])
+    groups = hear(world(1500, 0), scorer)
+    cut_off = (Opinion(None, 0.0, ended=False), False)
+    assert {1: fit_opinions(groups)[1]} == {1: fit_opinions([[group[0], cut_off, *group[1:]] for group in groups])[1]}
+    assert fit_opinions([[group[0], cut_off, cut_off] for group in groups]) == {}
 
 
 def test_nothing_is_fitted_on_too_few_answers_or_a_single_one() -> None:

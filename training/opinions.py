@@ -21,25 +21,34 @@ def hear(groups: Groups, scorer: Scorer) -> list[Heard]:
     flat = [s for group in groups for s in group]
     said = [stated(s.answer, s.text) for s in flat]
     confidences = read([s.answer for s in flat], said, scorer)
-    heard = iter([(Opinion.of(w, c), s.correct) for s, w, c in zip(flat, said, confidences, strict=True)])
+    opinions = [Opinion.of(w, c, ended=s.answer.finished) for s, w, c in zip(flat, said, confidences, strict=True)]
+    heard = iter([(opinion, s.correct) for opinion, s in zip(opinions, flat, strict=True)])
     return [[next(heard) for _ in group] for group in groups]
 
 
 def fit_opinions(heard: Sequence[Heard]) -> dict[int, Logistic]:
-    """A model for each number of others that all questions have: one less than the fewest answers to one. Empty where there
-    are too few right or wrong answers."""
-    most = min(map(len, heard), default=0) - 1 if _enough(heard) else 0
-    return {count: _fit([r for group in heard for r in _rounds(group, count)]) for count in range(1, most + 1)}
+    """A model for each number of others that all questions have, up to one less than the fewest answers to one, while there
+    are enough right and wrong answers to fit it on."""
+    fitted: dict[int, Logistic] = {}
+    for count in range(1, min(map(len, heard), default=0)):
+        rounds = [r for group in heard for r in _rounds(group, count)]
+        if not _enough([answers[0][1] for answers in rounds]):
+            break
+        fitted[count] = _fit(rounds)
+    return fitted
 
 
 def _rounds(group: Heard, count: int) -> list[Heard]:
-    """Each answer that states something, with the ``count`` that follow it (the first follow the last)."""
-    turned = [[group[(i + j) % len(group)] for j in range(count + 1)] for i in range(len(group))]
+    """Each answer that states something, with the ``count`` that follow it (the first follow the last), of those that came to
+    their end; none where these are too few."""
+    ended = [(opinion, correct) for opinion, correct in group if opinion.ended]
+    if len(ended) <= count:
+        return []
+    turned = [[ended[(i + j) % len(ended)] for j in range(count + 1)] for i in range(len(ended))]
     return [answers for answers in turned if answers[0][0].meaning is not None]
 
 
-def _enough(heard: Sequence[Heard]) -> bool:
-    right = [correct for group in heard for opinion, correct in group if opinion.meaning is not None]
+def _enough(right: Sequence[bool]) -> bool:
     return min(sum(right), len(right) - sum(right)) >= FEWEST
 
 
@@ -57,8 +66,7 @@ def _fit(rounds: Sequence[Heard]) -> Logistic:
         bias=float(np.ravel(first.intercept_)[0]),
     )
     kept = [_kept(answers, model) for answers in rounds if in_doubt(answers[0][0].confidence)]
-    right = sum(correct for _, correct in kept)
-    if min(right, len(kept) - right) < FEWEST:
+    if not _enough([correct for _, correct in kept]):
         return model
     second = _fitted(to_logit(np.array([[value] for value, _ in kept])), [correct for _, correct in kept])
     slope, offset = float(second.coef_[0, 0]), float(np.ravel(second.intercept_)[0])

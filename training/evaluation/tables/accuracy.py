@@ -114,7 +114,8 @@ def _surest(evidence: Evidence, group: Sequence[Sampled], sure: Sequence[float])
     said = [stated(s.answer, s.text) for s in group]
     if said[0] is None or not in_doubt(sure[0]):
         return group[0], sure[0], group[:1]
-    weighed = weigh([Opinion.of(s, c) for s, c in zip(said, sure, strict=True)], evidence.scorer.opinions)
+    heard = zip(said, sure, group, strict=True)
+    weighed = weigh([Opinion.of(w, c, ended=s.answer.finished) for w, c, s in heard], evidence.scorer.opinions)
     best = weighed.index(max(weighed))
     return group[best], weighed[best], group
 
