@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-12  # areas no further apart are the same
 Metric = Callable[[Array, Array], float]
 
 
@@ -110,7 +111,7 @@ def prr(confidence: ArrayLike, outcome: ArrayLike) -> float:
     """Prediction-rejection ratio (Malinin 2021): how far the order has come from a random one (0) to the best possible
     one (1) in area under the risk-coverage curve; nan where the two are the same."""
     best, base = aurc(outcome, outcome), float(1 - np.mean(np.asarray(outcome, float)))
-    return float("nan") if base == best else (base - aurc(confidence, outcome)) / (base - best)
+    return float("nan") if base - best < ROUNDING else (base - aurc(confidence, outcome)) / (base - best)
 
 
 def bootstrap(

@@ -77,7 +77,7 @@ def _one(event: DecisionEvent, recorded: Policy, policy: Policy, total: int, *, 
         return WhatIf(event.index, action, None, False, text)
     decision = decide(_standing(event), policy)
     if decision.action in (Action.ABSTAIN, Action.FINISH):
-        return _ended(event, decision, total)
+        return _ended(event, decision, decide(_standing(event), recorded), total)
     other = _differing(recorded, policy, SHAPES_OPINIONS) if decision.action is action is Action.CONSULT else None
     if decision.action is action and decision.cut == event.cut and other is None:
         return WhatIf(event.index, action, action, True, SAME)
@@ -86,13 +86,14 @@ def _one(event: DecisionEvent, recorded: Policy, policy: Policy, total: int, *, 
     return WhatIf(event.index, action, decision.action, False, text)
 
 
-def _ended(event: DecisionEvent, decision: Decision, total: int) -> WhatIf:
+def _ended(event: DecisionEvent, decision: Decision, before: Decision, total: int) -> WhatIf:
+    """``before`` is what the recorded policy decided: to abstain and to have spent the budget are two ends."""
     outcome: Outcome = "answered"
     if decision.action is Action.ABSTAIN:
         outcome = "budget_spent" if decision.budget_spent else "abstained"
     saved = total - event.spent
     text = SAME
-    if decision.action != event.action:
+    if decision.action != event.action or decision.budget_spent != before.budget_spent:
         text = f"{_would(decision)} at {_place(event.index)} ({decision.reason})"
         text += f", saving {saved} tokens" if saved else ""
     return WhatIf(event.index, Action(event.action), decision.action, True, text, outcome, saved)

@@ -99,6 +99,7 @@ def test_a_perfect_order_has_no_excess_risk() -> None:
     assert excess_aurc(c, y) == 0 and prr(c, y) == 1
     assert aurc(c, y) == pytest.approx((0 + 0 + 0 + 1 / 4 + 2 / 5) / 5)
     assert prr(np.full(5, 0.5), y) == pytest.approx(0) and np.isnan(prr(c, np.ones(5)))
+    assert np.isnan(prr(c, np.full(5, 0.3))), "outcomes that are all one share have no order, whatever their sum rounds to"
 
 
 def test_risk_of_ties_is_the_mean_over_their_orders() -> None:

@@ -145,11 +145,12 @@ def test_held_out_figures_are_of_samples_and_not_of_answers_chosen_by_their_outc
         rows.append(Labelled("q", "k", "monte_carlo", ids, ((1, int(rng.binomial(30, chance / 100)), 30),), 1))
         rows += [Labelled("q", "k", "complete", ids, ((3, right, 1),), 1) for right in (0, 1)]
     exact: Any = Exact()
-    seen = held_out.look(exact, rows, 0, 1)
+    seen = held_out.look(exact, rows, {2}, 0, 1)
     assert seen.figures.keys() == {"all", "question"} and seen.figures["all"].n == 300
     assert seen.figures["all"].ece < 0.03 and (seen.figures["all"].auroc or 0) > 0.65
     sampled = [Labelled("q", "k", "sampled", r.token_ids, ((1, 1, 1), (3, 1, 1)), 1) for r in rows]
-    assert held_out.look(exact, sampled, 0, 1).figures.keys() == {"all", "question", "complete"}
+    assert held_out.look(exact, sampled, {2}, 0, 1).figures.keys() == {"all", "question", "complete"}
+    assert held_out.look(exact, sampled, {3}, 0, 1).figures.keys() == {"all", "question", "partial"}, "they were cut off"
 
 
 def test_it_stops_when_held_out_scores_get_no_better_and_keeps_the_best(llama: Path, tmp_path: Path) -> None:

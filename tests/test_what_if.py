@@ -68,6 +68,9 @@ def test_it_says_where_and_what_would_have_been_saved():
     assert lenient[-1].outcome == "answered" and "would have finished at paragraph 3" in lenient[-1].text
     hasty = what_if(as_trace(events), Policy(max_revisions=0, abstain=0.05, budget=20))
     assert hasty[-1].text == "would have spent its budget of 20 tokens at paragraph 2"
+    scored = run(scene(BAD, GOOD), Policy(max_revisions=0, abstain=0.15))
+    spent = what_if(as_trace(scored), Policy(max_revisions=0, abstain=0.15, budget=total_tokens(scored)))
+    assert spent[-1].outcome == "budget_spent" and "would have abstained at paragraph 2 (the budget of" in spent[-1].text
     hotter = what_if(as_trace(events), Policy(max_revisions=0, abstain=0.05, temperature=0.5))
     assert len(hotter) == 1 and hotter[0].text.startswith("another temperature")
 

@@ -34,7 +34,8 @@ def save_base(folder: Path, architecture: str, tokenizer: Any, seed: int = 0) ->
 
 def answer_to(tokenizer: Any, number: int, word: str) -> Answer:
     prompt = prompt_ids(tokenizer, f"How many {word} are {number} and 3?")
-    parts = [text_ids(tokenizer, f"{number} + 3 = {number + 3}.\n\n"), text_ids(tokenizer, f"#### {number + 3}")]
+    last = (*text_ids(tokenizer, f"#### {number + 3}"), tokenizer.eos_token_id)
+    parts = [text_ids(tokenizer, f"{number} + 3 = {number + 3}.\n\n"), last]
     stops = (StopReason.POSITION, StopReason.END)
     segments = [Segment(ids, (-0.5,) * len(ids), (0.5,) * len(ids), stop) for ids, stop in zip(parts, stops, strict=True)]
     return Answer(prompt, tuple(segments))

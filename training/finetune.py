@@ -22,6 +22,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from estimator.artefacts import model_hash
+from estimator.engines.vocabulary import read_end_ids
 from estimator.prompts import prompt_frame
 from training.checkpoints import State, load_state, remove_state, save_state
 from training.held_out import HeldOut, look
@@ -163,6 +164,7 @@ class Run:
 
     job: Job
     net: Net
+    end_ids: frozenset[int]  # the base's
     sets: list[Sequence[Any]]
     method: Any
     parameters: list[torch.nn.Parameter]
@@ -184,7 +186,7 @@ def _train(rank: int, job: Job) -> None:
         seen = None
         if state.step % recipe.every == 0 or state.step == len(run.plan):
             run.net.peft.eval()
-            seen = look(run.method, job.monitor, rank, recipe.processes)
+            seen = look(run.method, job.monitor, run.end_ids, rank, recipe.processes)
             _remember(run, seen)
         if rank == 0:
             job.report(Progress(state.step, len(run.plan), float(np.mean(state.losses)), state.seconds, seen, _over(run)))
@@ -211,7 +213,7 @@ def _prepare(rank: int, job: Job) -> Run:
     lengths = [np.array([method.length(e) for e in sets[0]])]
     lengths += [np.array([len(e.token_ids) for e in exchanges]) for exchanges in job.mixtures]
     rng = np.random.default_rng((recipe.seed, rank))
-    run = Run(job, net, sets, method, trained, optimiser, _plan(lengths, recipe), rng, state)
+    run = Run(job, net, read_end_ids(job.base), sets, method, trained, optimiser, _plan(lengths, recipe), rng, state)
     if state.step:
         _restore(trained, state.weights)
         optimiser.load_state_dict(state.optimiser)

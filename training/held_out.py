@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,16 +41,16 @@ class HeldOut:
 
 
 @torch.inference_mode()
-def look(technique: Technique, rows: Sequence[Labelled], rank: int, processes: int) -> HeldOut:
-    """Each process reads its share of ``rows``, and all get the same figures."""
-    mine = _read(technique, rows[rank::processes])
+def look(technique: Technique, rows: Sequence[Labelled], end_ids: Collection[int], rank: int, processes: int) -> HeldOut:
+    """Each process reads its share of ``rows``, and all get the same figures. ``end_ids`` are the tokens that end an answer."""
+    mine = _read(technique, rows[rank::processes], end_ids)
     shares: list[list[Row]] = [[] for _ in range(processes)]
     dist.all_gather_object(shares, mine)
     everything = [row for share in shares for row in share]
     return HeldOut(float(np.mean([row[-1] for row in everything])), _figures([r for r in everything if r[0]]))
 
 
-def _read(technique: Technique, rows: Sequence[Labelled]) -> list[Row]:
+def _read(technique: Technique, rows: Sequence[Labelled], end_ids: Collection[int]) -> list[Row]:
     values, out = torch.tensor(LEVEL_VALUES), []
     for begin in range(0, len(rows), ROWS):
         batch = rows[begin : begin + ROWS]
@@ -58,17 +58,17 @@ def _read(technique: Technique, rows: Sequence[Labelled]) -> list[Row]:
         counts = torch.tensor([(c, k) for r in batch for _, c, k in r.points], dtype=torch.float64)
         likelihood = counts[:, :1] * values.log() + (counts[:, 1:] - counts[:, :1]) * (1 - values).log()
         cost = -torch.logsumexp(q.clamp(min=1e-30).log() + likelihood, -1)
-        states = [_state(r, i) for r in batch for i in range(len(r.points))]
+        states = [_state(r, i, end_ids) for r in batch for i in range(len(r.points))]
         out += zip(states, (q @ values).tolist(), *counts.T.tolist(), cost.tolist(), strict=True)
     return out
 
 
-def _state(row: Labelled, place: int) -> str:
-    """The state of a point; empty where the answer was chosen by its outcome."""
+def _state(row: Labelled, place: int, end_ids: Collection[int]) -> str:
+    """The state of a point; empty where the answer was chosen by its outcome. An answer that was cut off is not complete."""
     if row.source == COMPLETE:
         return ""
     length = row.points[place][0]
-    whole = row.source == SAMPLED and length == len(row.token_ids)
+    whole = row.source == SAMPLED and length == len(row.token_ids) and row.token_ids[-1] in end_ids
     return "question" if length == num_prompt(row) else "complete" if whole else "partial"
 
 

@@ -68,17 +68,33 @@ def vocabulary_of(tokenizer: Any, configured_ends: int | Sequence[int] | None, s
     """``configured_ends`` are the end tokens that the model's generation configuration names; ``size`` None: as many as the
     tokenizer has."""
     pieces = [tokenizer.decode([i], skip_special_tokens=False) for i in range(len(tokenizer))]
-    ends = [configured_ends] if isinstance(configured_ends, int) else configured_ends or []
-    return Vocabulary(tokenizer, frozenset({*ends, tokenizer.eos_token_id} - {None}), break_table(pieces), size or len(pieces))
+    return Vocabulary(tokenizer, _end_ids(tokenizer, configured_ends), break_table(pieces), size or len(pieces))
 
 
 def read_vocabulary(directory: Path) -> Vocabulary:
     """From a model's directory. Raises what transformers raises where its tokenizer cannot be read (OSError, ValueError)."""
+    tokenizer = _tokenizer(directory)
+    return vocabulary_of(tokenizer, _configured_ends(directory), _configured(directory / "config.json", "vocab_size"))
+
+
+def read_end_ids(directory: Path) -> frozenset[int]:
+    """The tokens that end an answer, from a model's directory."""
+    return _end_ids(_tokenizer(directory), _configured_ends(directory))
+
+
+def _tokenizer(directory: Path) -> Any:
     from transformers import AutoTokenizer
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(directory)
-    ends = _configured(directory / "generation_config.json", "eos_token_id")
-    return vocabulary_of(tokenizer, ends, _configured(directory / "config.json", "vocab_size"))
+    return AutoTokenizer.from_pretrained(directory)
+
+
+def _end_ids(tokenizer: Any, configured: int | Sequence[int] | None) -> frozenset[int]:
+    ends = [configured] if isinstance(configured, int) else configured or []
+    return frozenset({*ends, tokenizer.eos_token_id} - {None})
+
+
+def _configured_ends(directory: Path) -> Any:
+    return _configured(directory / "generation_config.json", "eos_token_id")
 
 
 def _configured(path: Path, key: str) -> Any:
