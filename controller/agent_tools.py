@@ -11,12 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from controller.about import PACKAGE, package_version
 from controller.assemble import Run
@@ -81,10 +82,8 @@ class Calls:
 def build_server(calls: Calls, traces: Path | None) -> MCPServer:
     """A server with the tools ``solve`` and ``score``; ``traces`` is the folder where every answer is recorded, under the next
     number that is free."""
-    server = MCPServer(PACKAGE, instructions=INSTRUCTIONS, version=package_version(), log_level="WARNING")
     run, numbers = calls.run, count(1)
 
-    @server.tool(annotations=ToolAnnotations(read_only_hint=traces is None, open_world_hint=False))
     async def solve(question: Question, context: Context, seed: Seed = run.seed) -> SolveReport:
         """Answer a question or, where the model's confidence in its own answer is too low, abstain."""
         tell = _telling(context)
@@ -103,7 +102,6 @@ def build_server(calls: Calls, traces: Path | None) -> MCPServer:
 
         return _given_out(await calls.do(work))
 
-    @server.tool(annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
     async def score(
         question: Question,
         answer: Annotated[str, Field(description="The answer; paragraphs end at blank lines.")],
@@ -118,7 +116,17 @@ def build_server(calls: Calls, traces: Path | None) -> MCPServer:
 
         return await calls.do(work)
 
-    return server
+    tools = [_tool(solve, reads_only=traces is None), _tool(score, reads_only=True)]
+    return MCPServer(PACKAGE, tools=tools, instructions=INSTRUCTIONS, version=package_version(), log_level="WARNING")
+
+
+def _tool(function: Callable[..., Any], *, reads_only: bool) -> Tool:
+    """A tool that refuses arguments which it does not know: one that is misspelt would be left out without a word."""
+    made = Tool.from_function(function, annotations=ToolAnnotations(read_only_hint=reads_only, open_world_hint=False))
+    known = made.fn_metadata.arg_model
+    strict = type(known.__name__, (known,), {"model_config": ConfigDict(extra="forbid"), "__module__": known.__module__})
+    metadata = made.fn_metadata.model_copy(update={"arg_model": strict})
+    return made.model_copy(update={"fn_metadata": metadata, "parameters": strict.model_json_schema(by_alias=True)})
 
 
 def _given_out(report: SolveReport) -> SolveReport:

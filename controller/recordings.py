@@ -11,7 +11,7 @@ from controller import screen
 from controller.batch import question_bar
 from controller.errors import UsageError
 from controller.references import same_text
-from controller.replays import end_under, read_folder
+from controller.replays import differing, end_under, loaded_hashes, read_folder
 from controller.safe import one_line
 from controller.stopping import Recorded, kept
 from estimator.types import Question
@@ -37,7 +37,7 @@ class Recordings:
     @property
     def names(self) -> Names:
         header = self.header
-        return Names(header.model, header.estimator, header.engine, _hashes(header), header.versions)
+        return Names(header.model, header.estimator, header.engine, loaded_hashes(header), header.versions)
 
     @property
     def seed(self) -> int:
@@ -82,7 +82,7 @@ def read_recordings(folders: Sequence[Path], questions: Sequence[Question]) -> R
     _check_all_there(found, questions)
     path, trace = next(iter(found.values()))
     for other_path, other in found.values():
-        if differ := _differing(trace.header, other.header):
+        if differ := differing(trace.header, other.header):
             raise UsageError(f"{other_path} was recorded with another {differ} than {path}: {REMEDY}")
     return Recordings({text: t for text, (_, t) in found.items()}, trace.header, recorded_policy(trace))
 
@@ -104,15 +104,3 @@ def _check_all_there(found: Mapping[str, Any], questions: Sequence[Question]) ->
         place = f"{number} of {len(questions)} ({one_line(first.text, 60)!r})"
         more = f", nor of {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UsageError(f"there is no complete trace of question {place}{more}: {REMEDY}")
-
-
-def _differing(one: Header, other: Header) -> str:
-    """The first thing that must be the same in all and is not; empty where all is."""
-    names = ("model", "estimator", "seed", "policy")
-    differ = next((n for n in names if getattr(one, n) != getattr(other, n)), "")
-    return differ or ("estimator (by its hashes)" if _hashes(one) != _hashes(other) else "")
-
-
-def _hashes(header: Header) -> dict[str, str]:
-    """Those of what was loaded: the policy's is told apart from them."""
-    return {k: v for k, v in header.hashes.items() if k != "policy"}

@@ -14,7 +14,7 @@ from controller.playback import CUT_OFF
 from controller.references import same_text
 from estimator.answers import is_right
 from estimator.types import Question
-from graphs.events import InterruptedEvent, Outcome
+from graphs.events import Header, InterruptedEvent, Outcome
 from graphs.policy import Policy
 from graphs.thresholds import answer_at
 from graphs.trace import Trace, TraceError, read_trace
@@ -79,6 +79,27 @@ def read_folder(folder: Path) -> dict[str, Trace]:
     if not traces:
         raise UsageError(f"{folder} holds no trace that can be read: name the folder that solve --file --trace wrote into")
     return traces
+
+
+def warn_of_mixture(traces: Mapping[str, Trace]) -> None:
+    """A line on stderr where runs are counted together that another policy, model or seed made."""
+    (first, one), *rest = traces.items()
+    for name, other in rest:
+        if differ := differing(one.header, other.header):
+            screen.warn(f"{name} was recorded with another {differ} than {first}, and they are counted together")
+            return
+
+
+def differing(one: Header, other: Header) -> str:
+    """The first thing that two runs have to have in common to be counted together and have not; empty where they have all."""
+    names = ("model", "estimator", "seed", "policy")
+    differ = next((n for n in names if getattr(one, n) != getattr(other, n)), "")
+    return differ or ("estimator (by its hashes)" if loaded_hashes(one) != loaded_hashes(other) else "")
+
+
+def loaded_hashes(header: Header) -> dict[str, str]:
+    """Those of what was loaded: the policy's is told apart from them."""
+    return {k: v for k, v in header.hashes.items() if k != "policy"}
 
 
 def replay_all(traces: Mapping[str, Trace], policy: Policy | None, references: Sequence[Question]) -> list[Replayed]:

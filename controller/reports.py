@@ -56,12 +56,14 @@ class ScoredParagraph(ConfidenceReport):
 
 
 class ScoreReport(TypedDict):
-    """``confidence`` is that after the last paragraph, ``question_confidence`` that before the first."""
+    """``confidence`` is that after the last paragraph, ``question_confidence`` that before the first; ``partial`` says that the
+    answer was read as one that is not finished."""
 
     question: str
     paragraphs: list[ScoredParagraph]
     question_confidence: ConfidenceReport
     confidence: float
+    partial: bool
     model: str
     estimator: str
     engine: str

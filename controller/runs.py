@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from controller import screen
 from controller.about import PACKAGE
 from controller.assemble import Run
 from controller.errors import Failure, UsageError
@@ -121,7 +122,15 @@ def trace_paths(folder: Path | None, count: int) -> list[Path | None]:
 
 
 def check_traces(paths: Sequence[Path | None], asked: Sequence[Asked]) -> None:
-    """UsageError where a trace would take the place of something else, which is told now and not when its turn comes."""
+    """UsageError where a trace would take the place of something else, which is told now and not when its turn comes. A warning
+    tells of traces of other runs that will lie beside them."""
+    folder = next((path.parent for path in paths if path is not None), None)
+    more = [] if folder is None else sorted(set(folder.glob("*.jsonl")) - set(paths))
+    if more:
+        others = f" and {len(more) - 1} more" if len(more) > 1 else ""
+        screen.warn(
+            f"{folder} holds {more[0].name}{others} of another run, and they stay: replay of the folder counts them too"
+        )
     for path, question in zip(paths, asked, strict=True):
         if path is not None and (other := other_than_trace(path, question.text)):
             raise UsageError(f"{path} holds {other}: name another folder for --trace, or remove it")

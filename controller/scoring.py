@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoredAnswer:
-    """A given answer with the confidence before it and after each of its paragraphs."""
+    """A given answer, read as finished or as ``partial``, with the confidence before it and after each of its paragraphs."""
 
     question: str
+    partial: bool
     question_confidence: Confidence
     paragraphs: tuple[tuple[str, Confidence], ...]
 
@@ -28,6 +29,7 @@ class ScoredAnswer:
             "paragraphs": [{"text": text, **confidence_report(c)} for text, c in self.paragraphs],
             "question_confidence": confidence_report(self.question_confidence),
             "confidence": self.paragraphs[-1][1].value,
+            "partial": self.partial,
             "model": loaded.model,
             "estimator": loaded.estimator,
             "engine": loaded.engine.name,
@@ -42,4 +44,4 @@ def score_answer(loaded: Loaded, question: str, answer: str, *, finished: bool =
     prefixes = [whole.upto(n) for n in range(len(whole.segments) + 1)]
     start, *after = loaded.scorer.score(prefixes)
     texts = [engine.decode(s.token_ids).strip() for s in whole.segments]
-    return ScoredAnswer(question, start, tuple(zip(texts, after, strict=True)))
+    return ScoredAnswer(question, not finished, start, tuple(zip(texts, after, strict=True)))

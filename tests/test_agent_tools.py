@@ -113,7 +113,7 @@ def test_what_fresh_answers_made_of_an_answer_is_told_and_not_what_they_said(tmp
 def test_a_given_answer_is_scored_paragraph_by_paragraph(end: str) -> None:
     [result] = called(scripted(), ("score", {"question": GOOD, "answer": f"6 x 7 = 42.{end}{end}#### 42"}))
     scored = result.structured_content
-    assert scored and [p["confidence"] for p in scored["paragraphs"]] == pytest.approx([0.9, 0.95])
+    assert scored and not scored["partial"] and [p["confidence"] for p in scored["paragraphs"]] == pytest.approx([0.9, 0.95])
 
 
 def test_every_answer_is_recorded_under_a_number_that_nobody_has(tmp_path: Path) -> None:
@@ -135,6 +135,8 @@ def test_every_answer_is_recorded_under_a_number_that_nobody_has(tmp_path: Path)
         ("solve", {"question": GOOD, "seed": -1}, "seed"),
         ("score", {"question": GOOD, "answer": ""}, "the answer is empty"),
         ("score", {"question": GOOD}, "answer"),
+        ("score", {"question": GOOD, "answer": "6 x 7 = 42.", "is_partial": True}, "is_partial"),
+        ("solve", {"question": GOOD, "accept": 0}, "accept"),
     ],
 )
 def test_what_was_asked_wrongly_is_told_and_the_next_call_is_served(tool: str, given: dict[str, Any], said: str) -> None:

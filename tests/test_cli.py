@@ -487,12 +487,27 @@ def test_hostile_text_from_question_and_model(monkeypatch, text):
 def test_score_json():
     answer = "3 x 4 = 12.\n\n12 - 7 = 5.\n\n#### 5"
     report = json.loads(invoke("score", PENS, "--answer", answer, "--json").stdout)
-    wanted = ["question", "paragraphs", "question_confidence", "confidence", "model", "estimator", "engine"]
+    wanted = ["question", "paragraphs", "question_confidence", "confidence", "partial", "model", "estimator", "engine"]
     assert list(report) == wanted
     assert [p["text"] for p in report["paragraphs"]] == answer.split("\n\n")
     assert [p["confidence"] for p in report["paragraphs"]] == [0.7, 0.8, 0.9]
     assert list(report["question_confidence"]) == ["confidence", "low", "high"]
-    assert report["confidence"] == 0.9
+    assert report["confidence"] == 0.9 and report["partial"] is False
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "said"),
+    [
+        ("3 x 4 = 12.", (), "--partial reads it up to here"),
+        ("3 x 4 = 12.\n\n#### 5", ("--partial",), "leave out --partial if it is finished"),
+        ("3 x 4 = 12.", ("--partial",), ""),
+        ("3 x 4 = 12.\n\n#### 5", (), ""),
+    ],
+)
+def test_score_tells_where_finished_and_partial_may_have_been_mixed_up(answer, options, said):
+    result = invoke("score", PENS, "--answer", answer, *options, "--json")
+    assert json.loads(result.stdout)["partial"] == bool(options)
+    assert (said in result.stderr) if said else not result.stderr
 
 
 def test_score_reads_stdin_file_and_partial_answers():

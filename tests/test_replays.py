@@ -141,3 +141,12 @@ def test_wrong_uses(arguments: tuple[str, ...], said: str):
     Path("empty").mkdir()
     done = invoke("replay", *arguments)
     assert done.exit_code == 2 and said in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_traces_of_another_run_that_stay_in_the_folder_are_told_when_it_is_written_and_when_it_is_read():
+    assert "counted together" not in invoke("replay", "traces").stderr
+    Path("one.jsonl").write_text(Path("q.jsonl").read_text().splitlines()[0])
+    again = invoke("solve", "--file", "one.jsonl", "--out", "one.rows", "--trace", "traces", "--seed", "5")
+    assert "traces holds 0002.jsonl and 1 more of another run" in again.stderr
+    assert "0002.jsonl was recorded with another seed than 0001.jsonl" in invoke("replay", "traces").stderr

@@ -87,7 +87,9 @@ def _replay_folder(folder: Path, json: bool, policy_file: Path | None, answers: 
 
     policy = _policy(policy_file)
     references = [] if answers is None else distinct_questions_from_file(answers)[0]
-    rows = replays.replay_all(replays.read_folder(folder), policy, references)
+    traces = replays.read_folder(folder)
+    replays.warn_of_mixture(traces)
+    rows = replays.replay_all(traces, policy, references)
     if json:
         screen.print_json(replays.report(rows, policy))
     else:

@@ -51,6 +51,8 @@ def _score(question: str, answer: str, partial: bool, json: bool, flags: dict, c
     if question == answer == questions.STDIN:
         raise UsageError("the question and the answer cannot both come from stdin")
     asked, given = questions.question_from(question), questions.answer_from(answer)
+    if doubt := _misread(given, partial):
+        screen.warn(doubt)
     run = plan(config, flags).load()
     with screen.waiting("reading"):
         scored = score_answer(run.loaded, asked, given, finished=not partial)
@@ -63,3 +65,15 @@ def _score(question: str, answer: str, partial: bool, json: bool, flags: dict, c
     console = screen.output()
     look = render.Look(console.width, symbols_for(console), Levels.of(run.policy.model_dump()))
     console.print(render.scored_answer(asked, scored.paragraphs, scored.question_confidence, look))
+
+
+def _misread(answer: str, partial: bool) -> str:
+    """What is worth a look where finished and partial may have been mixed up: the two are read quite differently."""
+    from estimator.answers import final_answer
+
+    states = final_answer(answer) is not None
+    if states and partial:
+        return "the answer states a result, and is read as if more were to follow: leave out --partial if it is finished"
+    if not states and not partial:
+        return "the answer states no result, so as a finished one it is wrong: --partial reads it up to here"
+    return ""
