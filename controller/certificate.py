@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from controller.trials import Runs
 
 SUFFIX = ".certificate.json"
+TUNED, SEE = "controller tune: ", "; see "  # in the first line of a policy that was tuned
 ASSUMPTION = (
     "The questions are independent and come from the same source as those that the policy will meet (exchangeable); "
     "they are used for this one tuning only, and start policy, seed and limits were not chosen on them; "
@@ -93,7 +94,7 @@ class Tuned:
         except OSError as e:
             raise Failure(f"cannot write {beside}: {e.strerror}") from None
         tuning = self.tuning
-        comment = f"controller tune: error at most {tuning.max_error:g} at risk {tuning.risk:g}; see {beside.name}"
+        comment = f"{TUNED}error at most {tuning.max_error:g} at risk {tuning.risk:g}{SEE}{beside.name}"
         save_policy(policy, out, comment)
 
 
@@ -119,6 +120,22 @@ def certificate_path(policy: Path) -> Path:
     """Where the certificate of a policy file lies: beside it. Only .toml gives way to its suffix, so that tuned-0.1 and
     tuned-0.2 have one each."""
     return policy.with_name(policy.name.removesuffix(".toml") + SUFFIX)
+
+
+def claimed_certificate(policy: Path) -> Path | None:
+    """The certificate that a policy file claims, there or not: the one beside it, else the one that its first line names, of
+    which it may be a copy under another name. None where it claims none."""
+    beside = certificate_path(policy)
+    if beside.is_file():
+        return beside
+    try:
+        with policy.open(encoding="utf-8") as file:
+            first = file.readline().strip()
+    except (OSError, ValueError):
+        return None
+    _, tuned, rest = first.partition(TUNED)
+    name = Path(rest.rpartition(SEE)[2]).name
+    return policy.with_name(name) if tuned and name.endswith(SUFFIX) else None
 
 
 def check_writable(out: Path, questions: Path) -> None:

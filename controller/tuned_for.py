@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from controller import screen
 from controller.assemble import policy_path, read_policy
-from controller.certificate import Certified, certificate_path, read_certificate
+from controller.certificate import Certified, claimed_certificate, read_certificate
 from controller.settings import EMBEDDED, Settings
 from estimator.loading import Check
 from graphs.policy_file import PolicyError
@@ -28,11 +28,14 @@ def tuned_for(settings: Settings, model: str, hashes: Mapping[str, str]) -> Chec
         told = "no policy named: the one in force is the embedded model's, and promises nothing here; controller tune makes one"
         return Check(NAME, True, told)
     path = policy_path(settings)
-    if path is None or not certificate_path(path).is_file():
+    certificate = None if path is None else claimed_certificate(path)
+    if path is None or certificate is None:
         return Check(NAME, True, "the policy has no certificate, so it promises nothing about this estimator")
-    tuned = read_certificate(certificate_path(path))
+    if not certificate.is_file():
+        return Check(NAME, False, f"copied without its certificate {certificate.name}", f"copy that along, or {AS_USED}")
+    tuned = read_certificate(certificate)
     if tuned is None:
-        return Check(NAME, False, f"backed by {certificate_path(path)}, which cannot be read", REMEDY)
+        return Check(NAME, False, f"backed by {certificate}, which cannot be read", REMEDY)
     if other := _other_estimator(tuned, hashes):
         return Check(NAME, False, f"tuned on another one ({other})", REMEDY)
     try:

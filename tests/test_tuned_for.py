@@ -147,6 +147,29 @@ def test_a_policy_with_other_values_than_its_certificate_was_made_for_is_told_so
         assert "tuned with other values than its file has now" in invoke("solve", QUESTION, "--policy", policy).stderr
 
 
+def test_a_copy_is_checked_like_the_policy_it_was_made_of(
+    policy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the certificate that its first line names; without that it promises nothing, and says so."""
+    loaded = use(monkeypatch, scripted())
+    tuned_on(policy, loaded.hashes)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    copy, away = policy.with_name("mine.toml"), elsewhere / "mine.toml"
+    for path in (copy, away):
+        path.write_text(policy.read_text())
+    assert "tuned" not in invoke("solve", QUESTION, "--policy", copy).stderr
+    edit(copy, f"accept = {ACCEPT}", "accept = 0.3")
+    assert f"tuned with accept = {ACCEPT}, so its threshold" in invoke("solve", QUESTION, "--policy", copy).stderr
+    name = certificate_path(policy).name
+    told = f"the policy was copied without its certificate {name}, so its threshold promises nothing here"
+    assert told in invoke("solve", QUESTION, "--policy", away).stderr
+    found = invoke("doctor", "--policy", away)
+    assert found.exit_code == 1 and f"copied without its certificate {name}" in " ".join(found.stdout.split())
+    away.write_text(f"# no policy of controller tune: just mine; see {name}s\naccept = 0.3\n")
+    assert "certificate" not in invoke("solve", QUESTION, "--policy", away).stderr
+
+
 def test_a_position_in_another_spelling_is_no_change(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = use(monkeypatch, scripted())
     edit(policy, '"paragraph"', '"periodic"')
