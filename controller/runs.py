@@ -124,6 +124,9 @@ def trace_paths(folder: Path | None, count: int) -> list[Path | None]:
 def check_traces(paths: Sequence[Path | None], asked: Sequence[Asked]) -> None:
     """UsageError where a trace would take the place of something else, which is told now and not when its turn comes. A warning
     tells of traces of other runs that will lie beside them."""
+    for path, question in zip(paths, asked, strict=True):
+        if path is not None and (other := other_than_trace(path, question.text)):
+            raise UsageError(f"{path} holds {other}: name another folder for --trace, or remove it")
     folder = next((path.parent for path in paths if path is not None), None)
     more = [] if folder is None else sorted(set(folder.glob("*.jsonl")) - set(paths))
     if more:
@@ -131,6 +134,3 @@ def check_traces(paths: Sequence[Path | None], asked: Sequence[Asked]) -> None:
         screen.warn(
             f"{folder} holds {more[0].name}{others} of another run, and they stay: replay of the folder counts them too"
         )
-    for path, question in zip(paths, asked, strict=True):
-        if path is not None and (other := other_than_trace(path, question.text)):
-            raise UsageError(f"{path} holds {other}: name another folder for --trace, or remove it")

@@ -12,6 +12,8 @@ from controller import screen
 from controller.safe import one_line
 from training.recipe import Progress, line_of
 
+FEW = 100
+
 
 class Show:
     """Takes a run's progress, in whichever process it happens; ``name`` stands before each line."""
@@ -55,14 +57,17 @@ def result(report: dict[str, Any], as_json: bool) -> None:
         return
     console = screen.output()
     table = Table(title=f"estimator of {one_line(report['model'])}, technique {report['technique']}")
-    for name in ("seed", "steps", "kept", "ECE held out", "AUROC", "combined", "folder"):
+    for name in ("seed", "steps", "kept", "held out", "ECE", "AUROC", "combined", "folder"):
         table.add_column(name)
     for made in report["adapters"]:
-        figures = made["held_out"].get("all") or {"ece": float("nan"), "auroc": None}
+        figures = made["held_out"].get("all") or {"n": 0, "ece": float("nan"), "auroc": None}
         ranking = "-" if figures["auroc"] is None else f"{figures['auroc']:.3f}"
-        cells = [made["seed"], made["steps"], made["kept_step"], f"{100 * figures['ece']:.1f} %", ranking, made["combined"]]
+        quality = [f"{figures['n']} points", f"{100 * figures['ece']:.1f} %", ranking]
+        cells = [made["seed"], made["steps"], made["kept_step"], *quality, made["combined"]]
         table.add_row(*map(str, cells), one_line(made["path"]))
     console.print(table)
+    if min((made["held_out"].get("all") or {"n": 0})["n"] for made in report["adapters"]) < FEW:
+        screen.warn(f"figures of fewer than {FEW} held-out points say little: label more questions")
     console.print(
         f"controller solve QUESTION --model {one_line(report['model'])} --estimator {one_line(report['adapters'][0]['path'])}"
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 import copy
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -179,14 +180,21 @@ def local_engine(
     return LocalEngine(net, tokenizer, name=name, reader=reader, level_ids=card.level_ids, threads=threads, max_rows=max_rows)
 
 
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Inside, peft may touch an attribute that transformers is about to rename: no news to anybody who runs this program."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
 def adapted(net: Any, adapter: Path, *, merge: bool) -> Any:
     """A second model with the adapter in it; ``net`` stays as it is. It shares every weight of ``net``, or, with ``merge``, has
     copies with the adapter added into them: twice the memory, and no small products beside each large one."""
     from peft import PeftModel
 
     shared = {} if merge else {id(t): t for t in (*net.parameters(), *net.buffers())}
-    with warnings.catch_warnings():  # peft touches an attribute that transformers is about to rename
-        warnings.simplefilter("ignore", FutureWarning)
+    with quiet_peft():
         peft: Any = PeftModel.from_pretrained(copy.deepcopy(net, shared), str(adapter)).eval()
     return peft.merge_and_unload() if merge else peft.get_base_model()
 

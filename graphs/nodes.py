@@ -69,8 +69,10 @@ class Nodes:
 
     def read(self, state: State) -> Update:
         """Prompt the question and score it: what is the chance before anything is written?"""
-        meter = self.use.meter()
-        prompt_ids = self.use.engine.prompt_ids(state["question"])
+        meter, question = self.use.meter(), state.get("question")
+        if not isinstance(question, str) or not question.strip():
+            raise ValueError('a run starts from {"question": text}, and the text is not empty')
+        prompt_ids = self.use.engine.prompt_ids(question)
         bare = Answer(prompt_ids)
         self.use.begin(bare)
         score = score_state(meter.score([bare])[0])

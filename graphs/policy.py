@@ -43,7 +43,7 @@ class Policy(BaseModel):
     nothing is revised after it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     accept: float = Field(default=0.5, ge=0, le=1)
     revise: float = Field(default=0.2, ge=0, le=1)

@@ -354,6 +354,8 @@ def test_only_the_same_run_is_gone_on_with():
         assert (result.exit_code, "other questions" in result.stderr) == (2, True)
     assert Path("out.jsonl").read_text() == before
     assert invoke("solve", "--file", "q.txt", "--resume").exit_code == 2
+    for option in ("--processes", "--concurrency"):
+        assert f"{option} belongs to --file" in invoke("solve", GOOD, option, "2").stderr
     Path("q.txt").write_text(f"{GOOD}\n{PENS}\n{BAD}\n")  # a question more keeps what is there
     assert invoke("solve", "--file", "q.txt", "--out", "out.jsonl", "--resume").exit_code == 0
     assert [line for line in Path("out.jsonl").read_text().splitlines() if line in before.splitlines()] == before.splitlines()

@@ -170,3 +170,11 @@ def test_a_thread_that_is_asked_again_forgets_what_it_answered():
         graph.invoke({"question": QUESTION}, thread)
     state = graph.get_state(thread).values
     assert state["result"] is None and state["decision"]["action"] == "continue"
+
+
+@pytest.mark.parametrize("asked", [{"question": ""}, {"question": " \n"}, {"question": 5}, {}])
+def test_what_is_no_question_is_refused(asked: dict):
+    engine, scorer = scene(GOOD)
+    with pytest.raises(ValueError, match="a run starts from"):
+        build_graph(engine, scorer, Policy()).compile().invoke(asked)
+    assert engine.calls == 0

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,7 @@ def test_partial_answers_can_be_compared_by_a_sentence_model(tmp_path: Path) -> 
     assert run.run()["sources"]["monte_carlo"] >= 16
     with pytest.raises(EngineError, match="no sentence-transformers model"):
         run_in(tmp_path / "none", ScriptedEngine, embed=str(tmp_path / "missing")).run()
+    began = time.monotonic()
+    with pytest.raises(EngineError, match="no sentence-transformers model 'of-nobody'"):
+        run_in(tmp_path / "nobody", ScriptedEngine, embed="of-nobody").run()
+    assert time.monotonic() - began < 20, "told at once"

@@ -232,7 +232,8 @@ def test_what_else_lies_in_an_estimators_folder_is_never_lost(
         (("--lr", "inf"), "--lr"),
         (("--lr", "nan"), "--lr"),
         (("--dropout", "nan"), "--dropout"),
-        (("--mixed", "nan", "--replay", "nowhere.jsonl"), "--mixed"),
+        (("--mixed", "nan", "--replay", "nowhere.jsonl"), "--mixed is a share"),
+        (("--mixed", "3"), "give --replay or --general"),
     ],
 )
 def test_options_that_make_no_sense_are_named(made: tuple[Path, Path], tmp_path: Path, more: Any, match: str) -> None:

@@ -113,6 +113,7 @@ def test_a_failing_run_stops_it(monkeypatch, error, code):
     result = invoke("tune", write(rows()), *LIMITS, "--json")
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (code, "", 1)
     assert not list(Path().glob("tuned*"))
+    assert ("these questions can still be tuned on" in result.stderr) == (code == 130)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from estimator.artefacts import model_hash
 from estimator.engines.vocabulary import read_end_ids
+from estimator.loading import quiet_peft
 from estimator.prompts import prompt_frame
 from training.checkpoints import State, load_state, remove_state, save_state
 from training.held_out import HeldOut, look
@@ -141,7 +142,8 @@ def load_net(base: Path, recipe: FinetuneRecipe) -> Net:
         target_modules=linear_layers(model),
         task_type="CAUSAL_LM",
     )
-    peft = get_peft_model(model, config)
+    with quiet_peft():
+        peft = get_peft_model(model, config)
     if sum(p.numel() for p in model.parameters()) >= LARGE:
         model.enable_input_require_grads()
         model.gradient_checkpointing_enable({"use_reentrant": False})

@@ -17,6 +17,7 @@ Model = Annotated[
     str | None,
     typer.Option(help="Model: 'embedded', a folder or a Hub name; of a server its name there.", rich_help_panel=_RUN),
 ]
+LocalModel = Annotated[str | None, typer.Option(help="Model: 'embedded', a folder or a Hub name.", rich_help_panel=_RUN)]
 Estimator = Annotated[
     str | None,
     typer.Option(

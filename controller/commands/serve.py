@@ -14,8 +14,8 @@ EXAMPLE = "Example (without --dry-run it starts):\n\ncontroller serve --port 800
 
 
 def command(
-    model: options.Model = None,
-    estimator: options.Estimator = None,
+    model: options.LocalModel = None,
+    estimator: Annotated[str | None, typer.Option(metavar="FOLDER", help="Confidence estimator that reads the model.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen at; other machines reach 0.0.0.0.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 8000,
     dtype: Annotated[

@@ -58,6 +58,10 @@ def command(
             code = _solve_file(file, out, trace, resume, flags, config)
         elif out is not None:
             raise UsageError("--out belongs to --file; use --json > FILE for one question")
+        elif concurrency is not None or processes is not None:
+            raise UsageError(
+                f"--{'processes' if concurrency is None else 'concurrency'} belongs to --file: one question is one run"
+            )
         else:
             code = _solve_one(str(question), json, trace, flags, config)
     raise typer.Exit(code)

@@ -12,6 +12,7 @@ from controller.errors import UsageError, reported
 
 EXAMPLE = "Example, with the labels of the example of label:\n\ncontroller train labels --out my-estimator"
 TECHNIQUES = ("soft", "ift", "value-head")
+MIXED = 0.2
 _DATA, _RECIPE = "Data", "Recipe"
 
 
@@ -38,8 +39,8 @@ def command(
         typer.Option(metavar="FILE", help="General instruction data: JSONL of prompt and response.", rich_help_panel=_DATA),
     ] = None,
     mixed: Annotated[
-        float, typer.Option(help="Share of steps on replayed and general answers, where given.", rich_help_panel=_DATA)
-    ] = 0.2,
+        float | None, typer.Option(help=f"Share of steps on replayed and general answers: {MIXED}.", rich_help_panel=_DATA)
+    ] = None,
     transfer: Annotated[
         bool,
         typer.Option("--transfer", help="Take labels that another model with this tokenizer made.", rich_help_panel=_DATA),
@@ -65,7 +66,7 @@ def command(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the estimator in ADAPTER.")] = False,
-    model: options.Model = None,
+    model: options.LocalModel = None,
     config: options.Config = None,
 ) -> None:
     """Train the estimator of a model on its labels. It can be killed at any time and goes on with --resume."""
@@ -91,7 +92,7 @@ def command(
                 "tokens_per_step": tokens_per_step,
                 "every": every,
                 "patience": patience,
-                "mixed": _share(mixed) if replay or general else 0.0,
+                "mixed": _mixed(mixed, given=bool(replay or general)),
             },
             lr=lr,
             paper=paper,
@@ -114,7 +115,10 @@ def _seeds(text: str) -> tuple[int, ...]:
     return seeds
 
 
-def _share(value: float) -> float:
-    if not 0 < value < 1:
-        raise UsageError(f"--mixed is a share between 0 and 1, not {value:g}")
-    return value
+def _mixed(share: float | None, *, given: bool) -> float:
+    """``given``: whether there are answers to mix in."""
+    if not given and share is not None:
+        raise UsageError("--mixed is the share of steps on other answers: give --replay or --general")
+    if share is not None and not 0 < share < 1:
+        raise UsageError(f"--mixed is a share between 0 and 1, not {share:g}")
+    return (MIXED if share is None else share) if given else 0.0

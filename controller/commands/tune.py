@@ -93,7 +93,7 @@ def command(
         "base_url": base_url,
     }  # fmt: skip
     start = Start(policy, choose_on, ways, lose, most_tokens)
-    with reported():
+    with reported(go_on="nothing was kept, nor looked at, so these questions can still be tuned on"):
         _check_share("--max-error", max_error)
         _check_share("--risk", risk)
         start.check()
