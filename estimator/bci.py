@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from estimator.engines.base import Engine, SampleRequest, Sampling
@@ -53,24 +53,17 @@ class Branch:
     def node(self) -> Node:
         return Node(self.confidence.value, self.segment.finished, tuple(c.node for c in self.children))
 
-    @property
-    def tokens(self) -> int:
-        """Tokens sampled for this branch and all behind it."""
-        return len(self.segment.token_ids) + sum(c.tokens for c in self.children)
-
     def adjusted(self, alpha: float) -> float:
         return integrate(self.confidence.value, self.node.children, alpha)
 
 
 @dataclass(frozen=True, slots=True)
 class LookAhead:
-    """What was sampled behind one position: ``branches`` is empty when nothing could be."""
+    """What may come behind one position: ``branches`` is empty when nothing could be sampled. ``tokens`` were sampled for it,
+    those of branches that were known before not among them."""
 
     branches: tuple[Branch, ...]
-
-    @property
-    def tokens(self) -> int:
-        return sum(b.tokens for b in self.branches)
+    tokens: int
 
     def adjusted(self, confidence: float, alpha: float) -> float:
         """The confidence at that position with everything behind it folded in."""
@@ -92,29 +85,40 @@ def look_ahead(
     seed: int,
     *,
     room: int | None = None,
+    known: Sequence[Branch] = (),
 ) -> LookAhead:
     """Sample ``width`` continuations behind ``answer`` up to the next position, score them, and go on to ``depth``
-    levels.
+    levels. Branches that an earlier look-ahead has ``known`` there already, and what it found behind them, are neither sampled
+    nor scored again.
 
     Each level is one ``engine.sample`` and one ``scorer.score``: at most ``sum of width**i, i = 1..depth`` segments,
-    fewer where branches finish. ``room`` bounds the tokens of the whole tree: a level that does not fit is left out.
+    fewer where branches finish. ``room`` bounds the tokens to be sampled: a level that does not fit is left out.
     Raises ``EngineError`` where either cannot answer.
     """
     levels: list[list[tuple[int, Segment, Confidence]]] = []  # each with the number of its parent in the level before
-    frontier = [] if answer.finished else [(0, answer)]
+    frontier = [] if answer.finished else [(0, answer, tuple(known))]
+    tokens = 0
     for _ in range(depth):
-        share = _share(room, len(frontier) * width)
-        if not share:
+        bare = [a for _, a, behind in frontier if not behind]
+        share = _share(None if room is None else room - tokens, len(bare) * width)
+        if not frontier or (bare and not share):
             break
-        bounded = sampling if room is None else replace(sampling, max_tokens=min(sampling.max_tokens, share))
-        segments = engine.sample(_requests([a for _, a in frontier], width, seed), bounded)
-        grown = [(p, a.then(s), s) for (p, a), several in zip(frontier, segments, strict=True) for s in several]
-        confidences = scorer.score([a for _, a, _ in grown])
-        levels.append([(p, s, c) for (p, _, s), c in zip(grown, confidences, strict=True)])
-        frontier = [(i, a) for i, (_, a, s) in enumerate(grown) if not s.finished]
-        if room is not None:
-            room -= sum(len(s.token_ids) for _, _, s in grown)
-    return LookAhead(_assemble(levels))
+        segments: Iterator[list[Segment]] = iter(())
+        if bare:
+            bounded = sampling if room is None else replace(sampling, max_tokens=min(sampling.max_tokens, share))
+            segments = iter(engine.sample(_requests(bare, width, seed), bounded))
+        grown: list[tuple[int, Answer, Segment, Branch | None]] = []
+        for parent, here, behind in frontier:
+            if behind:
+                grown += [(parent, here.then(b.segment), b.segment, b) for b in behind]
+            else:
+                grown += [(parent, here.then(s), s, None) for s in next(segments)]
+        new = [(a, s) for _, a, s, branch in grown if branch is None]
+        scores = iter(scorer.score([a for a, _ in new]) if new else ())
+        levels.append([(p, s, next(scores) if branch is None else branch.confidence) for p, _, s, branch in grown])
+        frontier = [(i, a, branch.children if branch else ()) for i, (_, a, s, branch) in enumerate(grown) if not s.finished]
+        tokens += sum(len(s.token_ids) for _, s in new)
+    return LookAhead(_assemble(levels), tokens)
 
 
 def _share(room: int | None, num_branches: int) -> int:

@@ -94,11 +94,13 @@ class Instruments:
         if (room := min(self.policy.budget, self.context_room(question))) > 0:
             self.ahead.begin(SampleRequest(question.token_ids, seed=self.seed), self._sampling(room), room)
 
-    def look_ahead(self, answer: Answer, room: int, meter: MeteredScorer) -> tuple[bci.LookAhead, float]:
-        """What could come behind ``answer``, and the seconds it took, scoring included."""
+    def look_ahead(
+        self, answer: Answer, room: int, meter: MeteredScorer, known: Sequence[bci.Branch]
+    ) -> tuple[bci.LookAhead, float]:
+        """What could come behind ``answer``, beside what is ``known`` there, and the seconds it took, scoring included."""
         started, policy = self.clock(), self.policy
-        sampling = self._sampling(room)
-        tree = bci.look_ahead(self.engine, meter, answer, policy.width, policy.depth, sampling, self.seed, room=room)
+        plan = (policy.width, policy.depth, self._sampling(room), self.seed)
+        tree = bci.look_ahead(self.engine, meter, answer, *plan, room=room, known=known)
         return tree, self.clock() - started
 
     def fresh_answers(self, question: Answer, room: int) -> tuple[list[Answer], float]:

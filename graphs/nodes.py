@@ -31,7 +31,6 @@ from graphs.instruments import Instruments
 from graphs.outcome import branch_record, conclude
 from graphs.policy import decide
 from graphs.state import (
-    BranchState,
     DecisionState,
     RejectedState,
     State,
@@ -39,6 +38,8 @@ from graphs.state import (
     Update,
     answer_ids,
     answer_of,
+    branch_of,
+    branch_state,
     counted,
     finished,
     in_force,
@@ -109,12 +110,14 @@ class Nodes:
         cost = {"scored_tokens": meter.scored_tokens, "seconds": meter.seconds}
         self.emit(ScoreEvent(index=last_index(state), score=Score(**score), **cost))
         counters = counted(state, scoring=meter.scored_tokens, score=meter.seconds)
-        return {"steps": with_last_step(state, score=score), "branch": None, **counters}
+        return {"steps": with_last_step(state, score=score), **counters}
 
     def look_ahead(self, state: State) -> Update:
-        """Sample and score what could come next, and fold it back into the confidence here (paper, equation 3)."""
+        """Sample and score what could come next, as far as the last look-ahead has not seen it, and fold it back into the
+        confidence here (paper, equation 3)."""
         alpha, meter, answer = self.use.policy.alpha, self.use.meter(), answer_of(state)
-        tree, seconds = self.use.look_ahead(answer, self._room(state, answer), meter)
+        known = [] if state["branch"] is None else branch_of(state["branch"]).children
+        tree, seconds = self.use.look_ahead(answer, self._room(state, answer), meter, known)
         if not tree.branches:  # the answer is complete, or the room too small: the score stays what it is
             return {"branch": None}
         adjusted, best = tree.adjusted(in_force(state["steps"][-1]), alpha), tree.best(alpha)
@@ -131,7 +134,7 @@ class Nodes:
         sampling = {"lookahead": tree.tokens, "generate": seconds - meter.seconds}
         return {
             "steps": with_last_step(state, adjusted=adjusted),
-            "branch": BranchState(segment=segment_state(best.segment), score=score_state(best.confidence)),
+            "branch": branch_state(best),
             **counted(state, scoring=meter.scored_tokens, score=meter.seconds, **sampling),
         }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any, TypedDict
 
+from estimator.bci import Branch
 from estimator.types import Answer, Confidence, Segment, StopReason
 from graphs.policy import Standing
 
@@ -38,10 +39,12 @@ class StepState(TypedDict):
 
 
 class BranchState(TypedDict):
-    """The best branch of the last look-ahead: a scored segment that is ready to be taken over."""
+    """The best branch of the last look-ahead: a scored segment that is ready to be taken over, and then what was seen behind
+    it, until the next look-ahead."""
 
     segment: SegmentState
     score: ScoreState
+    children: list[BranchState]
 
 
 class RejectedState(TypedDict):
@@ -110,6 +113,16 @@ def score_state(confidence: Confidence) -> ScoreState:
         high=float(confidence.high),
         parts={name: float(x) for name, x in confidence.parts.items()},
     )
+
+
+def branch_state(branch: Branch) -> BranchState:
+    children = [branch_state(c) for c in branch.children]
+    return BranchState(segment=segment_state(branch.segment), score=score_state(branch.confidence), children=children)
+
+
+def branch_of(state: BranchState) -> Branch:
+    children = tuple(branch_of(c) for c in state.get("children", []))  # a checkpoint of an earlier version has none
+    return Branch(segment_of(state["segment"]), Confidence(**state["score"]), children)
 
 
 def answer_of(state: State) -> Answer:

@@ -111,5 +111,26 @@ def test_nothing_is_sampled_behind_a_complete_answer():
     assert tree.branches == () and tree.adjusted(0.7, 0.1) == 0.7 and scorer.calls == []
 
 
+@given(worlds(), st.integers(1, 2), st.integers(2, 3))
+def test_what_was_seen_behind_a_branch_is_not_drawn_or_scored_again(world: World, width: int, depth: int):
+    """And the tree behind it is the one that would have been drawn anew."""
+    engine, scorer = world.parts()
+    root = Answer(engine.prompt_ids(QUESTION))
+    branch = look_ahead(engine, scorer, root, width, depth, PARAGRAPHS, seed=0).branches[0]
+    here, plan = root.then(branch.segment), (width, depth, PARAGRAPHS, 0)
+    anew = look_ahead(engine, scorer, here, *plan)
+    before, calls = engine.usage.generated, len(scorer.calls)
+    going_on = look_ahead(engine, scorer, here, *plan, known=branch.children)
+    assert going_on.branches == anew.branches
+    assert going_on.tokens == engine.usage.generated - before <= anew.tokens
+    deepest = _level(anew.branches, depth)
+    assert going_on.tokens == sum(len(b.segment.token_ids) for b in deepest)
+    assert scorer.calls[calls:] == ([len(deepest)] if deepest else [])
+
+
+def _level(branches: tuple[Branch, ...], depth: int) -> list[Branch]:
+    return list(branches) if depth == 1 else [b for a in branches for b in _level(a.children, depth - 1)]
+
+
 def count(branches: tuple[Branch, ...]) -> int:
     return sum(1 + count(b.children) for b in branches)

@@ -91,6 +91,22 @@ def test_the_best_look_ahead_branch_is_taken_over_without_new_work():
     assert result.paragraphs[0].adjusted == ahead[1].adjusted and result.paragraphs[0].confidence == 0.6
 
 
+def test_what_a_look_ahead_saw_behind_the_branch_that_is_kept_is_not_drawn_again(monkeypatch):
+    long = ["Add the numbers.", "Two and three.", "That is right: 5.", "#### 5"]
+    engine, scorer = scene(long)
+    drawn, sample = [], engine.sample
+
+    def spied(requests, sampling):
+        drawn.extend((r.prefix, r.first_index + i) for r in requests for i in range(r.n))
+        return sample(requests, sampling)
+
+    monkeypatch.setattr(engine, "sample", spied)
+    result, events = run((engine, scorer), Policy(width=2, depth=2, accept=0, revise=0, abstain=0, drop=0, budget=3000))
+    assert result.answer == "5" and len(drawn) == len(set(drawn)) and len(scorer.calls) == 5
+    assert result.tokens["lookahead"] == engine.usage.generated == sum(e.tokens for e in of(LookaheadEvent, events))
+    assert all(c.tokens for e in of(LookaheadEvent, events) for b in e.branches for c in b.children), "they stay in the record"
+
+
 def test_without_room_for_a_look_ahead_the_answer_still_goes_on():
     result, events = run(scene(GOOD), Policy(width=3, depth=1, budget=60))
     assert result.answer == "5" and of(LookaheadEvent, events) == []

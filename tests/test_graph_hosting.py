@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableConfig
@@ -173,7 +174,7 @@ def test_a_thread_that_is_asked_again_forgets_what_it_answered():
 
 
 @pytest.mark.parametrize("asked", [{"question": ""}, {"question": " \n"}, {"question": 5}, {}])
-def test_what_is_no_question_is_refused(asked: dict):
+def test_what_is_no_question_is_refused(asked: Any):
     engine, scorer = scene(GOOD)
     with pytest.raises(ValueError, match="a run starts from"):
         build_graph(engine, scorer, Policy()).compile().invoke(asked)
