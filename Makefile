@@ -23,6 +23,7 @@ test: $(READY) $(SERVER_READY)
 evidence: $(READY)
 	$(BIN)/python -m tests.benchmarks.evidence --data ../shared/data
 	$(BIN)/python -m tests.benchmarks.stopping --data ../shared/data --out docs/evidence/stopping.json
+	$(BIN)/python -m tests.benchmarks.far --data ../shared/data --out docs/evidence/far.json
 	$(BIN)/python -m tests.benchmarks.sampling --out docs/evidence/sampling.json
 	$(BIN)/python -m tests.benchmarks.cost --out docs/evidence/cost.json
 	$(BIN)/python -m tests.benchmarks.processes --out docs/evidence/processes.json

@@ -104,6 +104,12 @@ def test_early_stopping_saves_tokens_and_gives_out_no_more_that_is_wrong(report:
     assert right["with"] >= 0.95 * right["without"]
 
 
+def test_what_the_policy_does_far_from_its_questions_is_of_that_policy(report: dict[str, Any]) -> None:
+    far, policy = table.load("far"), load_policy(embedded_dir() / "policy.toml")
+    assert far["policy"] == policy.model_dump() and far["hashes"] == report["meta"]["hashes"]
+    assert far["n"] == 1319 and far["answered"] / far["n"] < 0.05, "it holds back nearly all that it cannot do"
+
+
 def test_the_shipped_policy_is_the_one_that_the_record_of_its_choice_and_tuning_tells_of(report: dict[str, Any]) -> None:
     told, policy = table.load("policy"), load_policy(embedded_dir() / "policy.toml")
     assert told["qualified"] and told["policy"] == policy.model_dump()

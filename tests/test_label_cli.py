@@ -135,6 +135,8 @@ def test_another_run_in_the_same_folder_is_a_usage_error() -> None:
     assert invoke("label", "q.jsonl", "--out", "made", *FEW).exit_code == 0
     result = invoke("label", "q.jsonl", "--out", "made", "--k", "5")
     assert result.exit_code == 2 and "k 4 there, 5 here" in result.stderr
+    result = invoke("label", "q.jsonl", "--out", "q.jsonl", *FEW)
+    assert result.exit_code == 2 and "q.jsonl is a file: name a folder" in result.stderr
 
 
 @pytest.mark.parametrize("line", ["plain text", '{"question": "x"}', '{"question": "x", "answer": 1, "id": "q-0"}'])

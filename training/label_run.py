@@ -139,6 +139,8 @@ def claim(out: Path, manifest: dict[str, Any]) -> None:
         _check_same(out, json.loads(path.read_text(encoding="utf-8")), manifest)
     elif out.is_dir() and not is_empty(out):
         raise RunError(f"{out} is not empty and holds no labelling run: give --out another folder")
+    elif out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file: name a folder for --out")
     out.mkdir(parents=True, exist_ok=True)
     if not path.is_file():  # before anything else, for it is what says whose the folder is
         write_text(path, json.dumps(manifest, indent=1) + "\n")

@@ -71,18 +71,19 @@ def _scores(found: Found, embedded: Row) -> Iterator[str]:
     places = ("question", "first", "penultimate", "complete")
     n, evidence, evaluate = at["question", "combined"]["n"], "`make evidence`", "`controller evaluate`"
     inside = (("question", "question"), ("process", "first"), ("process", "penultimate"))
+    few_n = found["question", "question", "FineCE"]["n"]
     few = [found[*place, "FineCE"]["auroc"] / found[*place, "oracle"]["auroc"] for place in inside]
     many = [at[p, "combined"]["auroc"] / at[p, "oracle"]["auroc"] for p in places]
     aim = "at least .95"
     where = "question, first, last but one"
-    yield f"| AUROC as a share of the oracle's, the 540 answers: {where} | {aim} | {_below(few)} | {evaluate} |"
+    yield f"| AUROC as a share of the oracle's, the {few_n:,} answers: {where} | {aim} | {_below(few)} | {evaluate} |"
     yield f"| the same, {n:,} others: {where}, complete | {aim} | {_below(many)} | {evidence} |"
     whole = (*inside, ("outcome", "complete"))
     errors = [100 * found[*place, "FineCE"]["ece"] for place in whole]
     more = [100 * found["more", p, "FineCE"]["ece"] for p in places]
     true = [100 * at[p, "combined"]["ece"] for p in places]
     aim, more_n = "at most 4 %", found["more", "question", "FineCE"]["n"]
-    yield f"| ECE against how answers ended, the 540: the same four places | {aim} | {_above(errors, 4)} | {evaluate} |"
+    yield f"| ECE against how answers ended, the {few_n:,}: the same four places | {aim} | {_above(errors, 4)} | {evaluate} |"
     yield f"| the same, {more_n:,} others | {aim} | {_above(more, 4)} | {evaluate} |"
     yield f"| ECE against an oracle of 64 samples, the {n:,} | {aim} | {_above(true, 4)} | {evidence} |"
     for name, which in (("all", where), ("between", "the same, of confidences between .2 and .8")):

@@ -110,6 +110,11 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
         f"({drift['low']:+.3f} to {drift['high']:+.3f}) | {evidence} |"
     )
     yield from stopping(load("stopping"))
+    far = load("far")
+    yield (
+        f"| {far['n']:,} GSM8K test questions under the shipped policy: answered, wrong among these, wrong with confidence above "
+        f"{far['above']} | {far['answered']}, {far['wrong']}, {far['wrong_above']} | `python -m tests.benchmarks.far` |"
+    )
     yield (
         f"| tokens/s, engine against transformers' `generate` ({sampling['rows']} rows of {sampling['tokens']}) | "
         f"{sampling['engine']:.0f} against {sampling['generate']:.0f}: {sampling['ratio']:.2f}x | "
