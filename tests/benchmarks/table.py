@@ -112,8 +112,8 @@ def others(report: dict[str, Any], sampling: Row, cost: Row) -> Iterator[str]:
     yield from stopping(load("stopping"))
     far = load("far")
     yield (
-        f"| {far['n']:,} GSM8K test questions under the shipped policy: answered, wrong among these, wrong with confidence above "
-        f"{far['above']} | {far['answered']}, {far['wrong']}, {far['wrong_above']} | `python -m tests.benchmarks.far` |"
+        f"| {far['n']:,} GSM8K test questions under the shipped policy: answered, wrong among these, wrong with confidence "
+        f"above {far['above']} | {far['answered']}, {far['wrong']}, {far['wrong_above']} | `python -m tests.benchmarks.far` |"
     )
     yield (
         f"| tokens/s, engine against transformers' `generate` ({sampling['rows']} rows of {sampling['tokens']}) | "
