@@ -173,7 +173,8 @@ class ResultEvent(Record):
     """How it ended, with everything that ``solve --json`` prints besides the header's fields.
 
     ``tokens`` counts by what they were generated for: ``answer``, ``revised`` (resampled), ``lookahead`` (branches and
-    second opinions; one that was kept counts here only); ``scoring`` counts tokens that the adapter read. The texts of the
+    second opinions; one that was kept counts here only); ``scoring`` counts tokens that the adapter read. ``seconds`` are of
+    the machine's steps: what passes between two of them, where a host lets a run rest, is not among them. The texts of the
     paragraphs, joined without anything between, are the answer.
     """
 
