@@ -37,6 +37,13 @@ METHODS: tuple[tuple[str, tuple[str, str, str]], ...] = (
     ("oracle of 64 samples, the limit", ("oracle", "oracle", "")),
 )
 
+# Samples of the same answers, and what is held against them at each of the places.
+VOTES = ("Self-consistency (k = 30)", "Self-consistency (k = 30)", "Self-consistency (this answer, k = 30)")
+SAMPLED = (
+    ("question, first, complete", ("FineCE", "FineCE", "FineCE")),
+    ("with four drafts or fresh answers", ("FineCE (4 drafts)", "FineCE (4 drafts)", "FineCE (4 opinions)")),
+)
+
 
 def of_all_kinds(rows: list[Row]) -> Found:
     return {(r["table"], r["position"], r["method"]): r for r in rows if r["kind"] == "all"}
@@ -78,6 +85,12 @@ def _scores(found: Found, embedded: Row) -> Iterator[str]:
     where = "question, first, last but one"
     yield f"| AUROC as a share of the oracle's, the {few_n:,} answers: {where} | {aim} | {_below(few)} | {evaluate} |"
     yield f"| the same, {n:,} others: {where}, complete | {aim} | {_below(many)} | {evidence} |"
+    for name, forms in SAMPLED:
+        pairs = [(found[*at, form], found[*at, vote]) for at, form, vote in zip(PLACES, forms, VOTES, strict=True)]
+        short = [vote["auroc"] - ours["auroc"] for ours, vote in pairs]
+        share = ", ".join(f"{100 * ours['tokens'] / vote['tokens']:.0f}" for ours, vote in pairs)
+        what = f"AUROC below self-consistency of 30, {name} ({share} % of its tokens)"
+        yield f"| {what} | at most .02 | {_above(short, 0.02, '.3f')} | {evaluate} |"
     whole = (*inside, ("outcome", "complete"))
     errors = [100 * found[*place, "FineCE"]["ece"] for place in whole]
     more = [100 * found["more", p, "FineCE"]["ece"] for p in places]
