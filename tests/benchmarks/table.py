@@ -24,8 +24,9 @@ def load(name: str) -> dict[str, Any]:
 def short() -> str:
     """The README's tables as Markdown."""
     found = summary.of_all_kinds(load("report")["rows"])
-    sources = (load(name) for name in ("embedded", "stopping", "cost", "serving", "gpu"))
-    return "\n".join([*summary.methods(found), "", *summary.bars(found, *sources)])
+    costs, served = ([load(name), load(f"{name}_amd")] for name in ("cost", "serving"))
+    bars = summary.bars(found, load("embedded"), load("stopping"), costs, served, load("gpu"))
+    return "\n".join([*summary.methods(found), "", *bars])
 
 
 def tables() -> str:
@@ -180,7 +181,7 @@ def stopping(report: Row) -> Iterator[str]:
 
 def shared(report: Row) -> Iterator[str]:
     """What several processes are worth."""
-    by = "`python -m tests.benchmarks.processes --count 60 --served 384 --rounds 1`"
+    by = "`python -m tests.benchmarks.processes`"
     rates = " and ".join(f"{r['questions_per_second']:.1f}" for r in report["embedded"])
     counts = " and ".join(str(r["processes"]) for r in report["embedded"])
     yield f"| `solve --file --processes`, embedded model on two cores: questions/s with {counts} | {rates} | {by} |"
