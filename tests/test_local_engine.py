@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from dataclasses import astuple
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -356,7 +357,9 @@ def test_where_memory_is_short_fewer_rows_are_written_at_once(
     most = 9
     few = engine.sample(requests, sampling)
     assert engine.decoder.max_rows == 8
-    assert few == engine_of(tiny, max_rows=8).sample(requests, sampling)
+    for got, wanted in zip(chain(*few), chain(*engine_of(tiny, max_rows=8).sample(requests, sampling)), strict=True):
+        assert (got.token_ids, got.stop) == (wanted.token_ids, wanted.stop)
+        np.testing.assert_allclose(got.logprobs, wanted.logprobs, atol=2e-4)  # rows and columns are rounded up on a GPU
     most = 0
     with pytest.raises(EngineError, match="memory"):
         engine.sample(requests, sampling)
