@@ -11,7 +11,7 @@ from controller import screen
 from controller.batch import question_bar
 from controller.errors import UsageError
 from controller.references import same_text
-from controller.replays import differing, end_under, loaded_hashes, read_folder
+from controller.replays import End, differing, ends_under, loaded_hashes, read_folder
 from controller.safe import one_line
 from controller.stopping import Recorded, kept
 from estimator.types import Question
@@ -32,7 +32,6 @@ class Recordings:
     traces: Mapping[str, Trace]  # by the question's text, as ``same_text`` has it
     header: Header
     policy: Policy
-    opinions: tuple[int, ...] = ()
 
     @property
     def names(self) -> Names:
@@ -47,14 +46,20 @@ class Recordings:
     def strictest(self) -> float:
         return self.policy.accept
 
+    @property
+    def opinions(self) -> Sequence[int]:
+        return ()  # no other answers can be asked for than those that were
+
     def of(self, policy: Policy, questions: Sequence[Question], thresholds: Sequence[float], told: str) -> list[Recorded]:
         """See ``Runs``. UsageError where a trace does not tell how its run would have ended under the policy at one of the
         thresholds: a question left out for that would bend the sample."""
         found: list[Recorded] = []
+        policies = [policy.model_copy(update={"accept": t}) for t in thresholds]
         with question_bar(len(questions), told=told) as advance:
             for question in questions:
                 trace = self.traces[same_text(question)]
-                given = {t: _given(trace, policy.model_copy(update={"accept": t}), question) for t in thresholds}
+                ends = ends_under(trace, policies, question)
+                given = {t: _given(end, question) for t, end in zip(thresholds, ends, strict=True)}
                 found.append(kept(trace.header, trace.events, given))
                 advance()
         return found
@@ -87,8 +92,7 @@ def read_recordings(folders: Sequence[Path], questions: Sequence[Question]) -> R
     return Recordings({text: t for text, (_, t) in found.items()}, trace.header, recorded_policy(trace))
 
 
-def _given(trace: Trace, policy: Policy, question: Question) -> bool | None:
-    end = end_under(trace, policy, question)
+def _given(end: End, question: Question) -> bool | None:
     if end.outcome is None:
         raise UsageError(
             f"the trace of {one_line(question.text, 60)!r} does not tell how it would have ended: {end.text}; tune the policy "

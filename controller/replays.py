@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,14 +109,17 @@ def replay_all(traces: Mapping[str, Trace], policy: Policy | None, references: S
     for name, trace in traces.items():
         asked = trace.header.question
         grade = _grader(known.get(same_text(Question(asked))))
-        other = None if policy is None else _other(trace, policy, grade)
-        rows.append(Replayed(name, asked, _recorded(trace, grade), other))
+        recorded = _recorded(trace, grade)
+        other = None if policy is None else _other(trace, policy, recorded, grade)
+        rows.append(Replayed(name, asked, recorded, other))
     return rows
 
 
-def end_under(trace: Trace, policy: Policy, question: Question) -> End:
-    """How the run of ``question`` would have ended under another policy."""
-    return _other(trace, policy, _grader(question))
+def ends_under(trace: Trace, policies: Iterable[Policy], question: Question) -> Iterator[End]:
+    """How the run of ``question`` would have ended under each of other policies."""
+    grade = _grader(question)
+    recorded = _recorded(trace, grade)
+    return (_other(trace, policy, recorded, grade) for policy in policies)
 
 
 def count(ends: Sequence[End]) -> Count:
@@ -191,8 +194,7 @@ def _recorded(trace: Trace, grade: Callable[[str | None], bool | None]) -> End:
     return End(result.outcome, tokens, grade(result.answer) if result.outcome == "answered" else None, result.reason)
 
 
-def _other(trace: Trace, policy: Policy, grade: Callable[[str | None], bool | None]) -> End:
-    recorded = _recorded(trace, grade)
+def _other(trace: Trace, policy: Policy, recorded: End, grade: Callable[[str | None], bool | None]) -> End:
     try:
         seen = what_if(trace, policy)
     except TraceError as error:

@@ -59,14 +59,14 @@ def result(report: dict[str, Any], as_json: bool) -> None:
     table = Table(title=f"estimator of {one_line(report['model'])}, technique {report['technique']}")
     for name in ("seed", "steps", "kept", "held out", "ECE", "AUROC", "combined", "folder"):
         table.add_column(name)
-    for made in report["adapters"]:
-        figures = made["held_out"].get("all") or {"n": 0, "ece": float("nan"), "auroc": None}
+    seen = [made["held_out"].get("all") or {"n": 0, "ece": float("nan"), "auroc": None} for made in report["adapters"]]
+    for made, figures in zip(report["adapters"], seen, strict=True):
         ranking = "-" if figures["auroc"] is None else f"{figures['auroc']:.3f}"
         quality = [f"{figures['n']} points", f"{100 * figures['ece']:.1f} %", ranking]
         cells = [made["seed"], made["steps"], made["kept_step"], *quality, made["combined"]]
         table.add_row(*map(str, cells), one_line(made["path"]))
     console.print(table)
-    if min((made["held_out"].get("all") or {"n": 0})["n"] for made in report["adapters"]) < FEW:
+    if min(figures["n"] for figures in seen) < FEW:
         screen.warn(f"figures of fewer than {FEW} held-out points say little: label more questions")
     console.print(
         f"controller solve QUESTION --model {one_line(report['model'])} --estimator {one_line(report['adapters'][0]['path'])}"

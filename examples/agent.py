@@ -6,7 +6,7 @@ Run it with ``python examples/agent.py "What is the capital of France?"``.
 from __future__ import annotations
 
 import sys
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
@@ -20,8 +20,8 @@ class Desk(TypedDict):
     """``question`` goes into the machine and ``result`` comes out of it: it shares these two keys with its host."""
 
     question: str
-    result: NotRequired[dict[str, Any]]
-    reply: NotRequired[str]
+    result: dict[str, Any]
+    reply: str
 
 
 def build_desk() -> Any:
@@ -39,13 +39,13 @@ def build_desk() -> Any:
 
 
 def answer(state: Desk) -> dict[str, str]:
-    result = state.get("result", {})
+    result = state["result"]
     return {"reply": f"{result['answer']} (confidence {result['confidence']:.2f})"}
 
 
 def ask(state: Desk) -> dict[str, str]:
     """What the machine wrote is not shown: it does not trust it."""
-    return {"reply": interrupt({"question": state["question"], "why": state.get("result", {})["reason"]})}
+    return {"reply": interrupt({"question": state["question"], "why": state["result"]["reason"]})}
 
 
 def main() -> None:

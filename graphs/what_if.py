@@ -75,9 +75,10 @@ def _one(event: DecisionEvent, recorded: Policy, policy: Policy, total: int, *, 
     if event.spent == recorded.budget < policy.budget and (just_revised or not event.finished):
         text = f"would have written on at {place}, where the budget cut the run short: unknown from this trace"
         return WhatIf(event.index, action, None, False, text)
-    decision = decide(_standing(event), policy)
+    standing = _standing(event)
+    decision = decide(standing, policy)
     if decision.action in (Action.ABSTAIN, Action.FINISH):
-        return _ended(event, decision, decide(_standing(event), recorded), total)
+        return _ended(event, decision, decide(standing, recorded), total)
     other = _differing(recorded, policy, SHAPES_OPINIONS) if decision.action is action is Action.CONSULT else None
     if decision.action is action and decision.cut == event.cut and other is None:
         return WhatIf(event.index, action, action, True, SAME)

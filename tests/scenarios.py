@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from estimator.calibration import OPINION_INPUTS, Logistic
 from estimator.engines.scripted import ScriptedEngine, last_mentioned
 from estimator.scorers.scripted import ScriptedScorer
+from estimator.types import Question
 from graphs.events import Event, Header, ResultEvent
 from graphs.policy import Policy
 from graphs.reasoning import solve
@@ -29,6 +31,23 @@ OPINIONS = dict.fromkeys(range(1, 4), EVEN)
 def scorer_by_text(engine: ScriptedEngine, values: dict[str, float]) -> ScriptedScorer:
     read = last_mentioned(values)
     return ScriptedScorer(lambda answer: read(engine.decode(answer.token_ids)), opinions=OPINIONS)
+
+
+def adding_one(questions: Sequence[Question], wrong: Collection[int]) -> dict[str, list[list[str]]]:
+    """Three answers to each "What is i + 1?": the first is wrong where i is in ``wrong``, the second right, the third wrong."""
+    return {
+        q.text: [
+            [f"Let me add one to {i}.", f"#### {-1 if i in wrong else i + 1}"],
+            [f"Let me add one to {i}.", "Hm.", f"#### {i + 1}"],
+            ["Another way.", f"#### {i + 2}"],
+        ]
+        for i, q in enumerate(questions)
+    }
+
+
+def by_chance(salt: int, text: str) -> float:
+    """A confidence, in [0, 1], that is the same whenever it is asked for."""
+    return hashlib.sha256(f"{salt}{text}".encode()).digest()[0] / 255
 
 
 def scene(*answers: list[str], values: dict[str, float] | None = None, **engine: object):
@@ -50,7 +69,7 @@ class World:
         return engine, ScriptedScorer(lambda a: self.confidence(engine.decode(a.token_ids)), opinions=OPINIONS)
 
     def confidence(self, text: str) -> float:
-        return hashlib.sha256(f"{self.salt}{text}".encode()).digest()[0] / 255
+        return by_chance(self.salt, text)
 
 
 @st.composite

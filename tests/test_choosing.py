@@ -3,7 +3,6 @@ chance or at the cost of right answers."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
 
 import pytest
@@ -25,7 +24,7 @@ from graphs.events import Event
 from graphs.policy import Policy
 from graphs.reasoning import solve
 from graphs.what_if import tokens_generated
-from tests.scenarios import OPINIONS, policies
+from tests.scenarios import OPINIONS, adding_one, by_chance, policies
 
 PLAIN = Policy(accept=0.5, revise=0.0, drop=0.0, abstain=0.0, max_revisions=0)
 QUESTIONS = [Question(f"What is {i} + 1?", (str(i + 1),), Grader.NUMBER) for i in range(40)]
@@ -74,15 +73,7 @@ def chosen(loaded: Loaded, start: Policy = PLAIN, wanted: Wanted = WANTED, **opt
 def test_what_is_told_is_what_happens_under_the_chosen_policy(start: Policy, salt: int, wrong: set[int], lose, max_error):
     """Whatever the policy does: revisions and fresh answers say something else, looking ahead goes on with the best."""
     asked = QUESTIONS[:12]
-    script = {
-        q.text: [
-            [f"Let me add one to {i}.", f"#### {-1 if i in wrong else i + 1}"],
-            [f"Let me add one to {i}.", "Hm.", f"#### {i + 1}"],
-            ["Another way.", f"#### {i + 2}"],
-        ]
-        for i, q in enumerate(asked)
-    }
-    loaded = made_of(script, lambda text, written: hashlib.sha256(f"{salt}{text}".encode()).digest()[0] / 255)
+    loaded = made_of(adding_one(asked, wrong), lambda text, _: by_chance(salt, text))
     try:
         choice = choose_start(Machine(Run(loaded, start, 0)), start, asked, Wanted(max_error, lose))
     except Failure:

@@ -3,7 +3,6 @@ refused."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -17,39 +16,23 @@ from controller.errors import Failure, UsageError
 from controller.recordings import Recordings
 from controller.references import same_text
 from controller.trials import Machine, choose_start, tune
-from estimator.engines.scripted import ScriptedEngine
-from estimator.loading import Loaded
-from estimator.scorers.scripted import ScriptedScorer
-from estimator.types import Grader, Question
 from graphs.events import Event, Header
 from graphs.policy import Policy
 from graphs.policy_file import load_policy
 from graphs.reasoning import solve
+from tests import test_choosing
 from tests.cli_double import invoke, use
-from tests.scenarios import OPINIONS, as_trace, policies
+from tests.scenarios import adding_one, as_trace, by_chance, policies
+from tests.test_choosing import made_of
 from tests.test_tune_cli import LIMITS, knowing, others, rows, write
 
-QUESTIONS = [Question(f"What is {i} + 1?", (str(i + 1),), Grader.NUMBER) for i in range(12)]
+QUESTIONS = test_choosing.QUESTIONS[:12]
 TO_THE_END = "max_revisions = 0\nrevise = 0\nabstain = 0\ngive_up = 0\n"
 TRACED = ("--recorded", "traces")
 
 
 def machine(salt: int, wrong: set[int], start: Policy) -> Machine:
-    script = {
-        q.text: [
-            [f"Let me add one to {i}.", f"#### {-1 if i in wrong else i + 1}"],
-            [f"Let me add one to {i}.", "Hm.", f"#### {i + 1}"],
-            ["Another way.", f"#### {i + 2}"],
-        ]
-        for i, q in enumerate(QUESTIONS)
-    }
-    engine = ScriptedEngine(script)
-
-    def score(answer) -> float:
-        return hashlib.sha256(f"{salt}{engine.decode(answer.token_ids)}".encode()).digest()[0] / 255
-
-    loaded = Loaded(engine, ScriptedScorer(score, opinions=OPINIONS), "m", "e", {"base": "b"})
-    return Machine(Run(loaded, start, 0))
+    return Machine(Run(made_of(adding_one(QUESTIONS, wrong), lambda text, _: by_chance(salt, text)), start, 0))
 
 
 def recordings(made: Machine, policy: Policy) -> Recordings:

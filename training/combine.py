@@ -27,7 +27,7 @@ from estimator.engines.base import Engine, Sampling
 from estimator.engines.local import LocalEngine
 from estimator.levels import interval_around
 from estimator.pieces import Pieces
-from estimator.scorers.finece import see
+from estimator.scorers.finece import Seen, see
 from estimator.scorers.readout import OneToken, Readout
 from estimator.signals import SIGNALS, STATES
 from estimator.types import Answer
@@ -49,12 +49,9 @@ class CombineError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Seen):
     """A prefix of a sampled answer as the estimator sees it, with its label: ``correct`` of ``k`` completions were right."""
 
-    state: str
-    levels: NDArray[np.float64]
-    signals: NDArray[np.float64]
     correct: int
     k: int
 

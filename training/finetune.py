@@ -208,14 +208,16 @@ def _prepare(rank: int, job: Job) -> Run:
     """The model, its optimiser and the plan, as they were when the state was written."""
     recipe, state = job.recipe, job.state
     net = load_net(job.base, recipe)
-    method = technique(recipe.technique, net, AutoTokenizer.from_pretrained(job.base), recipe.extra_points)
+    tokenizer = AutoTokenizer.from_pretrained(job.base)
+    method = technique(recipe.technique, net, tokenizer, recipe.extra_points)
     trained = [p for p in net.peft.parameters() if p.requires_grad] + list(method.head.parameters() if method.head else ())
     optimiser = torch.optim.AdamW(trained, lr=recipe.lr, betas=(0.9, recipe.beta2), weight_decay=0.0)
     sets: list[Sequence[Any]] = [method.examples(job.rows), *job.mixtures]
     lengths = [np.array([method.length(e) for e in sets[0]])]
     lengths += [np.array([len(e.token_ids) for e in exchanges]) for exchanges in job.mixtures]
     rng = np.random.default_rng((recipe.seed, rank))
-    run = Run(job, net, read_end_ids(job.base), sets, method, trained, optimiser, _plan(lengths, recipe), rng, state)
+    ends = read_end_ids(job.base, tokenizer)
+    run = Run(job, net, ends, sets, method, trained, optimiser, _plan(lengths, recipe), rng, state)
     if state.step:
         _restore(trained, state.weights)
         optimiser.load_state_dict(state.optimiser)

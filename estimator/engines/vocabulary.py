@@ -73,19 +73,15 @@ def vocabulary_of(tokenizer: Any, configured_ends: int | Sequence[int] | None, s
 
 def read_vocabulary(directory: Path) -> Vocabulary:
     """From a model's directory. Raises what transformers raises where its tokenizer cannot be read (OSError, ValueError)."""
-    tokenizer = _tokenizer(directory)
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(directory)
     return vocabulary_of(tokenizer, _configured_ends(directory), _configured(directory / "config.json", "vocab_size"))
 
 
-def read_end_ids(directory: Path) -> frozenset[int]:
-    """The tokens that end an answer, from a model's directory."""
-    return _end_ids(_tokenizer(directory), _configured_ends(directory))
-
-
-def _tokenizer(directory: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(directory)
+def read_end_ids(directory: Path, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end an answer of the model in ``directory``, whose tokenizer this is."""
+    return _end_ids(tokenizer, _configured_ends(directory))
 
 
 def _end_ids(tokenizer: Any, configured: int | Sequence[int] | None) -> frozenset[int]:

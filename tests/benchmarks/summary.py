@@ -11,14 +11,16 @@ Row = dict[str, Any]
 PLACES = (("question", "question"), ("process", "first"), ("outcome", "complete"))  # table and position in the report
 MISSED = "✗"
 Found = dict[tuple[str, str, str], Row]  # the report's rows of all kinds, by table, position and method
+SHIPPED, FOUR = "**FineCE as shipped**: adapter and free signals", "FineCE with four"
+VOTE = "self-consistency of 30 (complete: share of this answer)"
 # The main form of each method (all forms are in the report): its name, and the report's method at each of the places, "" where
 # it says nothing.
 METHODS: tuple[tuple[str, tuple[str, str, str]], ...] = (
-    ("**FineCE as shipped**: adapter and free signals", ("FineCE", "FineCE", "FineCE")),
+    (SHIPPED, ("FineCE", "FineCE", "FineCE")),
     ("the adapter alone, as the paper has it", ("FineCE (adapter)", "FineCE (adapter)", "FineCE (adapter)")),
     ("the free signals alone", ("", "signals", "signals")),
     ("FineCE with one draft, or one fresh answer", ("FineCE (1 draft)", "FineCE (1 draft)", "FineCE (1 opinion)")),
-    ("FineCE with four", ("FineCE (4 drafts)", "FineCE (4 drafts)", "FineCE (4 opinions)")),
+    (FOUR, ("FineCE (4 drafts)", "FineCE (4 drafts)", "FineCE (4 opinions)")),
     ("P(IK)", ("P(IK)", "", "")),
     ("SuC", ("SuC", "", "SuC")),
     ("First-Prob", ("", "", "First-Prob")),
@@ -30,19 +32,15 @@ METHODS: tuple[tuple[str, tuple[str, str, str]], ...] = (
     ("P(True)", ("", "", "P(True)")),
     ("semantic entropy", ("SE", "SE", "SE")),
     (
-        "self-consistency of 30 (complete: share of this answer)",
+        VOTE,
         ("Self-consistency (k = 30)", "Self-consistency (k = 30)", "Self-consistency (this answer, k = 30)"),
     ),
     ("DeepConf's vote among 30", ("", "", "DeepConf (vote)")),
     ("oracle of 64 samples, the limit", ("oracle", "oracle", "")),
 )
 
-# Samples of the same answers, and what is held against them at each of the places.
-VOTES = ("Self-consistency (k = 30)", "Self-consistency (k = 30)", "Self-consistency (this answer, k = 30)")
-SAMPLED = (
-    ("question, first, complete", ("FineCE", "FineCE", "FineCE")),
-    ("with four drafts or fresh answers", ("FineCE (4 drafts)", "FineCE (4 drafts)", "FineCE (4 opinions)")),
-)
+# What is held against self-consistency, by what the row says of it.
+AGAINST_VOTE = {"question, first, complete": SHIPPED, "with four drafts or fresh answers": FOUR}
 
 
 def of_all_kinds(rows: list[Row]) -> Found:
@@ -85,8 +83,10 @@ def _scores(found: Found, embedded: Row) -> Iterator[str]:
     where = "question, first, last but one"
     yield f"| AUROC as a share of the oracle's, the {few_n:,} answers: {where} | {aim} | {_below(few)} | {evaluate} |"
     yield f"| the same, {n:,} others: {where}, complete | {aim} | {_below(many)} | {evidence} |"
-    for name, forms in SAMPLED:
-        pairs = [(found[*at, form], found[*at, vote]) for at, form, vote in zip(PLACES, forms, VOTES, strict=True)]
+    forms = dict(METHODS)
+    for name, method in AGAINST_VOTE.items():
+        both = zip(PLACES, forms[method], forms[VOTE], strict=True)
+        pairs = [(found[*at, form], found[*at, vote]) for at, form, vote in both]
         short = [vote["auroc"] - ours["auroc"] for ours, vote in pairs]
         share = ", ".join(f"{100 * ours['tokens'] / vote['tokens']:.0f}" for ours, vote in pairs)
         what = f"AUROC below self-consistency of 30, {name} ({share} % of its tokens)"

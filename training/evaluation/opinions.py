@@ -60,5 +60,5 @@ class Opinions:
         return list(zip(answers, draws.answers, strict=True))
 
     def _heard(self, answers: Sequence[Answer], said: Sequence[str | None]) -> list[Opinion]:
-        read_so = zip(answers, said, read(answers, said, self.scorer), strict=True)
-        return [Opinion.of(s, confidence, ended=a.finished) for a, s, confidence in read_so]
+        heard = zip(answers, said, read(answers, said, self.scorer), strict=True)
+        return [Opinion.of(s, confidence, ended=a.finished) for a, s, confidence in heard]
